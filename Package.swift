@@ -1,0 +1,85 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every module: no implicit existential, no import leaking into a public signature by accident.
+let common: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+/// Modules that touch C or raw memory: every unsafe use is spelled out.
+let guarded: [SwiftSetting] = common + [.strictMemorySafety()]
+
+func connector(_ module: String, _ folder: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(
+        name: module, dependencies: ["WeirCore"] + dependencies, path: "connectors/\(folder)",
+        exclude: ["README.md"], swiftSettings: guarded)
+}
+
+func tests(_ module: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: module, dependencies: dependencies + ["WeirTestKit"], path: "Tests/\(module)",
+        swiftSettings: common)
+}
+
+let package = Package(
+    name: "weir",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "weir", targets: ["weir"]),
+        .library(name: "WeirCore", targets: ["WeirCore"]),
+    ],
+    targets: [
+        // The distribution's C libraries: a module map and a shim header each.
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+
+        // The domain and the owners of C handles.
+        .target(name: "WeirCore", swiftSettings: guarded),
+        .target(name: "PgOutput", swiftSettings: guarded),
+        .target(name: "LibPQ", dependencies: ["CLibPQ", "WeirCore"], swiftSettings: guarded),
+        .target(name: "LibRdKafka", dependencies: ["CRdKafka", "WeirCore"], swiftSettings: guarded),
+        .target(name: "LibSQLite", dependencies: ["CSQLite", "WeirCore"], swiftSettings: guarded),
+        .target(name: "LibCrypto", dependencies: ["CCrypto", "WeirCore"], swiftSettings: guarded),
+        .target(name: "SettingsFile", dependencies: ["CYAML", "WeirCore"], swiftSettings: guarded),
+
+        // Connectors: each knows WeirCore and its own library, never another connector.
+        connector("PostgresSource", "postgres-source", ["LibPQ", "PgOutput"]),
+        connector("PostgresSink", "postgres-sink", ["LibPQ"]),
+        connector("KafkaSink", "kafka-sink", ["LibRdKafka"]),
+        connector("KafkaSource", "kafka-source", ["LibRdKafka"]),
+        connector("StdoutSink", "stdout-sink", []),
+
+        .executableTarget(
+            name: "weir",
+            dependencies: [
+                "WeirCore", "SettingsFile", "LibSQLite", "LibCrypto", "LibPQ", "LibRdKafka",
+                "PostgresSource", "PostgresSink", "KafkaSink", "KafkaSource", "StdoutSink",
+            ],
+            swiftSettings: common),
+
+        // Tests.
+        .target(
+            name: "WeirTestKit", dependencies: ["WeirCore", "LibPQ", "LibRdKafka"], swiftSettings: common),
+        tests("WeirCoreTests", ["WeirCore", "LibCrypto"]),
+        tests("PgOutputTests", ["PgOutput"]),
+        tests("LibPQTests", ["LibPQ"]),
+        tests("LibRdKafkaTests", ["LibRdKafka"]),
+        tests("LibSQLiteTests", ["LibSQLite"]),
+        tests("LibCryptoTests", ["LibCrypto"]),
+        tests("SettingsFileTests", ["SettingsFile"]),
+        tests("PostgresSourceTests", ["PostgresSource", "PgOutput", "LibPQ"]),
+        tests("PostgresSinkTests", ["PostgresSink", "LibPQ"]),
+        tests("KafkaSinkTests", ["KafkaSink", "LibRdKafka"]),
+        tests("KafkaSourceTests", ["KafkaSource", "LibRdKafka"]),
+        tests("StdoutSinkTests", ["StdoutSink"]),
+        tests("CommandTests", ["weir"]),
+        tests("Scenarios", ["LibPQ", "LibRdKafka"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
