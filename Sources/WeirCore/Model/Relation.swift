@@ -1,0 +1,80 @@
+/// One column of a relation, as in force at some point of the log.
+public struct Column: Hashable, Sendable {
+    /// The column's name.
+    public let name: String
+    /// The column's type.
+    public let type: ColumnType
+    /// Part of the replica identity: a key tuple carries it.
+    public let isIdentity: Bool
+    /// Declared NOT NULL (directly or by a primary key).
+    public let isNotNull: Bool
+    /// The default's value in text form when it is a literal; nil when there is none or it is an expression.
+    public let defaultText: String?
+
+    /// Makes a column.
+    public init(
+        name: String, type: ColumnType, isIdentity: Bool = false, isNotNull: Bool = false, defaultText: String? = nil
+    ) {
+        self.name = name
+        self.type = type
+        self.isIdentity = isIdentity
+        self.isNotNull = isNotNull
+        self.defaultText = defaultText
+    }
+}
+
+/// What old values an UPDATE or DELETE carries. Source: `ALTER TABLE ... REPLICA IDENTITY`.
+public enum ReplicaIdentity: UInt8, Sendable {
+    /// The primary key's columns.
+    case `default`
+    /// Nothing.
+    case nothing
+    /// Every column.
+    case full
+    /// The columns of a chosen unique index.
+    case index
+}
+
+/// A version of a table: immutable, shared by every batch that refers to it.
+///
+/// Rows refer to a relation by index; a changed table is a new relation, so older batches keep theirs. Compare by
+/// identity (`===`): caches key on `ObjectIdentifier` while they hold the relation.
+public final class Relation: Sendable {
+    /// The table's OID on the source; 0 for a relation that no PostgreSQL made.
+    public let oid: UInt32
+    /// The name under which sinks see the table; a rename transform changes it.
+    public let table: TableName
+    /// The name at the source, whatever transforms did.
+    public let origin: TableName
+    /// The columns, in the order of the cells.
+    public let columns: [Column]
+    /// The replica identity.
+    public let identity: ReplicaIdentity
+    /// Indexes of the primary key's columns, in key order; empty when there is none.
+    public let primaryKey: [Int]
+    /// Indexes of the columns an event's key is made of, in key order: the primary key, else the replica identity
+    /// index; empty when there is neither.
+    public let keyColumns: [Int]
+    /// Topic or target chosen by a route transform; nil means the sink's own rule.
+    public let route: String?
+
+    /// Makes a relation; `primaryKey` and `keyColumns` are indexes into `columns`. Without `keyColumns` they follow
+    /// from the primary key and the replica identity.
+    public init(
+        oid: UInt32, table: TableName, origin: TableName? = nil, columns: [Column], identity: ReplicaIdentity,
+        primaryKey: [Int] = [], keyColumns: [Int]? = nil, route: String? = nil
+    ) {
+        self.oid = oid
+        self.table = table
+        self.origin = origin ?? table
+        self.columns = columns
+        self.identity = identity
+        self.primaryKey = primaryKey
+        let indexKey = identity == .index ? columns.indices.filter { columns[$0].isIdentity } : []
+        self.keyColumns = keyColumns ?? (primaryKey.isEmpty ? indexKey : primaryKey)
+        self.route = route
+    }
+
+    /// Index of the column with this name.
+    public func columnIndex(_ name: String) -> Int? { columns.firstIndex { $0.name == name } }
+}
