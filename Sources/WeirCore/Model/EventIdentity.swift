@@ -3,7 +3,7 @@
 /// A row's own LSN cannot do that, because rows of one COPY share it. Snapshot rows use the byte before the
 /// consistent point as their commit position: no commit record can start there (records are aligned), so a snapshot
 /// event never shares its name with a streamed one and sorts before all of them.
-public struct EventIdentity: Hashable, Comparable, Sendable {
+public struct EventIdentity: Hashable, Comparable, Sendable, BitwiseCopyable {
     /// The transaction's commit LSN (Begin's "final LSN"), or the byte before the snapshot's consistent point.
     public let commit: LSN
     /// 1 for the first change of the transaction, counted before transforms.

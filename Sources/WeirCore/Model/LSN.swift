@@ -1,7 +1,7 @@
 /// A position in PostgreSQL's write-ahead log, in bytes since its beginning.
 ///
 /// Source: PostgreSQL documentation, "pg_lsn Type"; text form `X/Y`, both halves upper-case hexadecimal.
-public struct LSN: RawRepresentable, Hashable, Comparable, Sendable {
+public struct LSN: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable {
     /// The 64-bit position.
     public let rawValue: UInt64
 

@@ -1,5 +1,5 @@
 /// What happened to a row, a table, or the log.
-public enum Operation: UInt8, Sendable, CaseIterable {
+public enum Operation: UInt8, Sendable, CaseIterable, BitwiseCopyable {
     /// A row was inserted.
     case insert
     /// A row was updated.

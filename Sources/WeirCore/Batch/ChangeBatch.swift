@@ -1,0 +1,85 @@
+/// An immutable run of changes: the only thing that crosses a thread between stages.
+///
+/// Bytes of all values lie in one arena; rows, cells and transactions are flat arrays over it. Sendable; copying it
+/// copies four references.
+public struct ChangeBatch: Sendable {
+    /// The values' bytes.
+    public let arena: [UInt8]
+    /// The changes in stream order.
+    public let rows: [Row]
+    /// The rows' cells.
+    public let cells: [Cell]
+    /// The relations that rows refer to by index.
+    public let relations: [Relation]
+    /// The transactions, in stream order, that rows refer to by index.
+    public let transactions: [TransactionInfo]
+    /// Set when the batch is part of a snapshot.
+    public let snapshot: SnapshotPart?
+    /// End of the last whole commit in it: what is safe to confirm once this batch and all before it are durable.
+    /// Nil when no transaction ends here.
+    public let endLSN: LSN?
+    /// A source's own resume point in place of an LSN (Kafka offsets), valid once this batch is durable.
+    public let resumeToken: String?
+    /// When the source sealed it: microseconds since 1970-01-01 UTC.
+    public let sealedAt: Int64
+
+    /// Makes a batch of parts that fit together: every index in range, every cell inside the arena.
+    public init(
+        arena: [UInt8], rows: [Row], cells: [Cell], relations: [Relation], transactions: [TransactionInfo],
+        snapshot: SnapshotPart? = nil, endLSN: LSN?, resumeToken: String? = nil, sealedAt: Int64
+    ) {
+        self.arena = arena
+        self.rows = rows
+        self.cells = cells
+        self.relations = relations
+        self.transactions = transactions
+        self.snapshot = snapshot
+        self.endLSN = endLSN
+        self.resumeToken = resumeToken
+        self.sealedAt = sealedAt
+    }
+
+    /// Memory the batch holds, in bytes, for budgets.
+    public var byteCount: Int {
+        arena.count + rows.count * MemoryLayout<Row>.stride + cells.count * MemoryLayout<Cell>.stride
+    }
+
+    /// The relation of a row; nil for a logical message.
+    @inlinable
+    public func relation(of row: Row) -> Relation? {
+        row.relation < 0 ? nil : relations[Int(row.relation)]
+    }
+
+    /// The identity of a row's event.
+    @inlinable
+    public func identity(of row: Row) -> EventIdentity {
+        EventIdentity(commit: transactions[Int(row.transaction)].commitLSN, ordinal: row.ordinal)
+    }
+
+    /// A new cell of a row.
+    @inlinable
+    public func cell(_ column: Int, of row: Row) -> Cell { cells[Int(row.cells) + column] }
+
+    /// An old cell of a row.
+    @inlinable
+    public func oldCell(_ column: Int, of row: Row) -> Cell { cells[Int(row.oldCells) + column] }
+
+    /// A value as a string, nil for NULL and unchanged. Allocates: for tests, errors and rare paths.
+    public func text(_ cell: Cell) -> String? {
+        switch cell.kind {
+        case .text, .binary: String(decoding: arena[cell.range], as: UTF8.self)
+        case .null, .unchanged: nil
+        }
+    }
+
+    /// The batch with other rows, relations or transactions over the same arena and, unless given, the same cells.
+    public func replacing(
+        rows: [Row], cells: [Cell]? = nil, relations: [Relation]? = nil, transactions: [TransactionInfo]? = nil,
+        arena: [UInt8]? = nil
+    ) -> ChangeBatch {
+        ChangeBatch(
+            arena: arena ?? self.arena, rows: rows, cells: cells ?? self.cells,
+            relations: relations ?? self.relations, transactions: transactions ?? self.transactions,
+            snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken, sealedAt: sealedAt)
+    }
+}
