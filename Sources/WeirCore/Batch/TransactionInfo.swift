@@ -38,6 +38,16 @@ public struct TransactionInfo: Sendable, Equatable {
 
 /// What part of a snapshot a batch is. A snapshot batch holds rows of one relation (`relations[0]`) only.
 public struct SnapshotPart: Sendable, Equatable {
+    /// Why the snapshot is taken.
+    public enum Purpose: Sendable {
+        /// The beginning of a stream: sinks start afresh, and the snapshot's end is their first position.
+        case initial
+        /// A one-shot copy beside or without a stream: positions of sinks stay as they are.
+        case backfill
+    }
+
+    /// Why the snapshot is taken.
+    public var purpose: Purpose
     /// Where streaming starts after this snapshot.
     public var consistentPoint: LSN
     /// First batch of the snapshot.
@@ -46,7 +56,7 @@ public struct SnapshotPart: Sendable, Equatable {
     public var isFirstOfTable: Bool
     /// Last batch of this table.
     public var isLastOfTable: Bool
-    /// Last batch of the snapshot; its `endLSN` is the consistent point.
+    /// Last batch of the snapshot; its `endLSN` is the consistent point (nil for a backfill).
     public var isLast: Bool
     /// The snapshot's very first row is the first row of this batch (decides Debezium's `first` marker).
     public var holdsFirstRow: Bool
@@ -55,9 +65,10 @@ public struct SnapshotPart: Sendable, Equatable {
 
     /// Makes a part.
     public init(
-        consistentPoint: LSN, isFirst: Bool = false, isFirstOfTable: Bool = false, isLastOfTable: Bool = false,
+        purpose: Purpose = .initial, consistentPoint: LSN, isFirst: Bool = false, isFirstOfTable: Bool = false, isLastOfTable: Bool = false,
         isLast: Bool = false, holdsFirstRow: Bool = false, holdsLastRow: Bool = false
     ) {
+        self.purpose = purpose
         self.consistentPoint = consistentPoint
         self.isFirst = isFirst
         self.isFirstOfTable = isFirstOfTable
