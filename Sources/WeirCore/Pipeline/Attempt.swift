@@ -61,8 +61,11 @@ final class Attempt: Sendable {
     let monitor: Monitor<State>
     let queueBytesMax: Int
 
-    init(sinks: [String], queueBytesMax: Int) {
-        monitor = Monitor(State(sinks: sinks.map { SinkState(name: $0) }))
+    /// `statistics` are those of the attempts before: counts go on.
+    init(sinks: [String], queueBytesMax: Int, statistics: PipelineStatistics) {
+        var state = State(sinks: sinks.map { SinkState(name: $0) })
+        state.statistics = statistics
+        monitor = Monitor(state)
         self.queueBytesMax = queueBytesMax
     }
 

@@ -123,7 +123,9 @@ public final class Pipeline: Sendable {
         var troubleSince: ContinuousClock.Instant?
         while true {
             let began = ContinuousClock.now
-            let attempt = Attempt(sinks: sinks.map(\.name), queueBytesMax: settings.queueBytesMax)
+            let attempt = Attempt(
+                sinks: sinks.map(\.name), queueBytesMax: settings.queueBytesMax,
+                statistics: control.read { $0.last })
             let isStopping = control.update { control in
                 control.attempt = attempt
                 return control.isStopping

@@ -16,6 +16,10 @@ public struct StoredPosition: Sendable, Equatable {
 }
 
 /// What was written down before a slot was created, so that a crash during the snapshot is recognised.
+///
+/// The snapshot is finished once every sink has a position at or past `consistentPoint`; the pipeline then removes the
+/// intent. An intent whose point is nil, or above a sink's position, or with a sink without position, is a snapshot
+/// to take anew.
 public struct SnapshotIntent: Sendable, Equatable {
     /// The slot that the snapshot belongs to.
     public var slot: String
