@@ -65,7 +65,7 @@ let package = Package(
 
         // Tests.
         .target(
-            name: "WeirTestKit", dependencies: ["WeirCore", "LibPQ", "LibRdKafka"], swiftSettings: common),
+            name: "WeirTestKit", dependencies: ["WeirCore", "LibPQ", "LibRdKafka", "CRdKafka"], swiftSettings: common),
         tests("WeirCoreTests", ["WeirCore", "LibCrypto"]),
         tests("PgOutputTests", ["PgOutput"]),
         tests("LibPQTests", ["LibPQ"]),
