@@ -127,14 +127,19 @@ public struct ConnectionSettings: Sendable {
         for line in text.split(whereSeparator: \.isNewline) where !line.hasPrefix("LOCATION:") {
             var words = line.trimmingPrefix(while: \.isWhitespace)
             if let state = sqlStateRange(in: words) { words.removeSubrange(state) }
+            // A `/` or `:` in a password makes libpq take a part of it for the port.
+            let isOption = words.hasPrefix("invalid ")
             let parts = QuotedText.split(words).enumerated().map { index, part in
-                index % 2 == 1 && part.utf8.contains(UInt8(ascii: "@")) ? "…" : part
+                index == 1 && isOption || index % 2 == 1 && part.utf8.contains(UInt8(ascii: "@")) ? "…" : part
             }
-            lines.append(parts.joined(separator: "\""))
+            let line = parts.joined(separator: "\"")
+            // libpq repeats itself where it tried with and without encryption.
+            if line != lines.last { lines.append(line) }
         }
         var message = lines.joined(separator: "; ")
         for secret in secrets where secret.utf8.count > 3 {
-            message = String(decoding: Array(message.utf8).replacing(Array(secret.utf8), with: "***".utf8), as: UTF8.self)
+            message = String(
+                decoding: Array(message.utf8).replacing(Array(secret.utf8), with: "***".utf8), as: UTF8.self)
         }
         return message
     }

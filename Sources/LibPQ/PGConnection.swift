@@ -3,8 +3,8 @@ import CLibPQ
 /// Owner of one `PGconn`. Create it on the thread that uses it: neither copyable nor Sendable.
 ///
 /// The socket is non-blocking; every wait of this module is a `poll` that ends with the deadline or with the
-/// interrupt signal given at creation. After an error of kind `timeout`, `interrupted` or `connection` the session is in
-/// an unknown state: drop the value and connect again.
+/// interrupt signal given at creation. After an error of kind `timeout`, `interrupted` or `connection` the session is
+/// in an unknown state: drop the value and connect again.
 @safe
 public struct PGConnection: ~Copyable {
     /// State of the session's transaction.
@@ -82,6 +82,7 @@ public struct PGConnection: ~Copyable {
         if text.isEmpty {
             throw PGError(.settings, "connect", ConnectionSettings.withoutEcho(early.trimmedLine))
         }
+        let isOption = text.hasPrefix("invalid ")
         let secrets = ((try? ConnectionSettings.parse(parameters[0].1)) ?? [:])
             .filter { $0.key == "password" || $0.key == "sslpassword" }.map(\.value)
         let states = ConnectionSettings.sqlStates(connectError: text)
@@ -89,7 +90,8 @@ public struct PGConnection: ~Copyable {
         var state = states.first { PGError.retry(sqlState: $0) == .later } ?? states.last
         if state == nil && needsPassword { state = "28P01" }
         throw PGError(
-            .connection, "connect", ConnectionSettings.readable(connectError: text, secrets: secrets), sqlState: state)
+            isOption ? .settings : .connection, "connect",
+            ConnectionSettings.readable(connectError: text, secrets: secrets), sqlState: state)
     }
 
     /// Pins the settings that are too new for the start-up options, then makes the socket non-blocking.

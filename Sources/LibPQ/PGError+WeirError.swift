@@ -30,7 +30,8 @@ extension PGError {
     private static func rule(kind: Kind, sqlState: String?) -> Rule {
         switch kind {
         case .settings:
-            return Rule(.configurationInvalid, { "The connection string of \($0) cannot be used" },
+            return Rule(
+                .configurationInvalid, { "The connection string of \($0) cannot be used" },
                 "Write it as postgresql://user:password@host:port/database and escape special characters with %XX.")
         case .timeout, .interrupted: return Rule(.connectionLost, { "No answer from \($0) in time" })
         case .protocolViolation: return Rule(.protocolViolation, { "The conversation with \($0) broke the protocol" })
@@ -38,7 +39,8 @@ extension PGError {
         case .connection, .server: break
         }
         guard let sqlState else {
-            return Rule(.connectionLost, { "The connection to \($0) failed" },
+            return Rule(
+                .connectionLost, { "The connection to \($0) failed" },
                 "Check host, port and that the server runs and listens there.")
         }
         return rule(sqlState: sqlState, connecting: kind == .connection)
@@ -47,16 +49,20 @@ extension PGError {
     private static func rule(sqlState: String, connecting: Bool) -> Rule {
         switch sqlState {
         case "28P01", "28000":
-            return Rule(.authenticationFailed, { "\(capitalized($0)) refused the log-in" },
+            return Rule(
+                .authenticationFailed, { "\(capitalized($0)) refused the log-in" },
                 "Check user and password, and that pg_hba.conf lets this user in from this address.")
         case "3D000":
-            return Rule(.databaseMissing, { "The database named for \($0) does not exist" },
+            return Rule(
+                .databaseMissing, { "The database named for \($0) does not exist" },
                 "Check the database name in the connection string.")
         case "42501":
-            return Rule(.permissionDenied, { "The role lacks a right in \($0)" },
+            return Rule(
+                .permissionDenied, { "The role lacks a right in \($0)" },
                 "Run `weir check`: it prints the statements that grant what is missing.")
         case "53300":
-            return Rule(.serverUnavailable, { "\(capitalized($0)) has no free connection" },
+            return Rule(
+                .serverUnavailable, { "\(capitalized($0)) has no free connection" },
                 "Raise max_connections (max_wal_senders for replication) or close idle sessions.")
         case "57P01", "57P02", "57P03":
             return Rule(.serverUnavailable, { "\(capitalized($0)) is starting or stopping" })

@@ -41,7 +41,8 @@ import WeirCore
     }
 
     @Test(arguments: [
-        "postgresql://weir:canary-secret%zz@h/d", "host=h password=canary secret", "postgresql://weir:canary-secret@h:x",
+        "postgresql://weir:canary-secret%zz@h/d", "host=h password=canary secret",
+        "postgresql://weir:canary-secret@h:x",
         "postgresql://weir@h/d?canary-secret", "postgresql://[canary-secret/d", "canary-secret",
         "postgresql://weir@h/d?canary-secret=1", "host=h password='canary-secret",
     ])
@@ -70,8 +71,8 @@ import WeirCore
         #expect(ConnectionSettings.sqlStates(connectError: text) == ["57P03", "28P01"])
         #expect(
             ConnectionSettings.readable(connectError: text, secrets: [])
-                == "connection to server at \"10.0.0.1\", port 5432 failed: FATAL:  the database system is starting up; "
-                + "connection to server at \"10.0.0.2\", port 5432 failed: FATAL:  password authentication failed")
+                == "connection to server at \"10.0.0.1\", port 5432 failed: FATAL:  the database system "
+                + "is starting up; connection to server at \"10.0.0.2\", port 5432 failed: FATAL:  password authentication failed")
     }
 
     @Test func secretsAreMasked() {

@@ -7,7 +7,8 @@ import WeirCore
     @Test(arguments: ["40001", "40P01", "57P01", "57P03", "53300", "08006", "08001", "55006", "25006", "58030"])
     func passingConditionsAreRetried(state: String) {
         #expect(PGError(.server, "query", "m", sqlState: state).retry == .later)
-        #expect(PGError(.server, "query", "m", sqlState: state).weirError(stage: .source, peer: "p").disposition == .retry)
+        #expect(
+            PGError(.server, "query", "m", sqlState: state).weirError(stage: .source, peer: "p").disposition == .retry)
     }
 
     @Test(arguments: ["28P01", "28000", "3D000", "42501", "42P01", "22P02", "23505", "42704", "55000", "XX000"])
@@ -18,7 +19,8 @@ import WeirCore
     }
 
     @Test func aLostConnectionIsRetriedAndABadStringIsUsage() {
-        #expect(PGError(.connection, "receive", "server closed").weirError(stage: .source, peer: "p").disposition == .retry)
+        #expect(
+            PGError(.connection, "receive", "server closed").weirError(stage: .source, peer: "p").disposition == .retry)
         #expect(PGError(.settings, "connect", "m").weirError(stage: .source, peer: "p").disposition == .usage)
     }
 
@@ -35,8 +37,10 @@ import WeirCore
         #expect(mapped.table == TableName(schema: "public", name: "t"))
     }
 
-    @Test(arguments: [("28P01", WeirError.Code.authenticationFailed), ("3D000", .databaseMissing),
-        ("42501", .permissionDenied), ("57P03", .serverUnavailable), ("53300", .serverUnavailable)])
+    @Test(arguments: [
+        ("28P01", WeirError.Code.authenticationFailed), ("3D000", .databaseMissing),
+        ("42501", .permissionDenied), ("57P03", .serverUnavailable), ("53300", .serverUnavailable),
+    ])
     func codesNameTheCause(state: String, code: WeirError.Code) {
         #expect(PGError(.connection, "connect", "m", sqlState: state).weirError(stage: .source, peer: "p").code == code)
     }

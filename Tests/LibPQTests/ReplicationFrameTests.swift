@@ -13,7 +13,8 @@ import WeirCore
     }
 
     @Test func readsDataAndKeepalive() throws {
-        let data: [UInt8] = [0x77] + [0, 0, 0, 1, 0, 0, 0, 2] + [0, 0, 0, 1, 0, 0, 0, 3] + Array(repeating: 9, count: 8) + [66]
+        let data: [UInt8] =
+            [0x77] + [0, 0, 0, 1, 0, 0, 0, 2] + [0, 0, 0, 1, 0, 0, 0, 3] + Array(repeating: 9, count: 8) + [66]
         let expected = ReplicationFrame.data(start: LSN(0x1_0000_0002), walEnd: LSN(0x1_0000_0003), payload: 25)
         #expect(try frame(data) == expected)
         let keepalive: [UInt8] = [0x6B] + [0, 0, 0, 0, 0xA, 0xB, 0xC, 0xD] + Array(repeating: 0, count: 8) + [1]
@@ -37,7 +38,9 @@ import WeirCore
             count = 34
         }
         #expect(
-            bytes == [0x72, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 3, 4, 0, 0, 0, 0, 0, 0, 3, 4,
-                0, 0, 0, 0, 0, 0, 0, 5, 1])
+            bytes == [
+                0x72, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 3, 4, 0, 0, 0, 0, 0, 0, 3, 4,
+                0, 0, 0, 0, 0, 0, 0, 5, 1,
+            ])
     }
 }
