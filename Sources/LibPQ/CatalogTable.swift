@@ -1,0 +1,188 @@
+public import WeirCore
+
+/// One column as `pg_attribute` has it now.
+public struct CatalogColumn: Sendable, Equatable {
+    /// The column's name.
+    public let name: String
+    /// Its number in the table, from 1, with gaps where columns were dropped.
+    public let number: Int16
+    /// The type's OID.
+    public let typeOID: UInt32
+    /// The type's modifier, -1 when there is none.
+    public let modifier: Int32
+    /// Declared NOT NULL.
+    public let isNotNull: Bool
+    /// GENERATED ALWAYS AS (...) STORED or VIRTUAL: never written.
+    public let isGenerated: Bool
+    /// GENERATED ... AS IDENTITY: `a` always, `d` by default; nil when it is none.
+    public let identity: Character?
+    /// The default's expression as SQL; nil when there is none.
+    public let defaultExpression: String?
+}
+
+/// A table as the catalog has it now.
+public struct CatalogTable: Sendable, Equatable {
+    /// The table's OID.
+    public let oid: UInt32
+    /// Its name.
+    public let name: TableName
+    /// `relkind`: `r` table, `p` partitioned table, `f` foreign table, `v` view, `m` materialized view.
+    public let kind: Character
+    /// The replica identity.
+    public let replicaIdentity: ReplicaIdentity
+    /// The columns that exist, in order.
+    public let columns: [CatalogColumn]
+    /// Names of the primary key's columns, in key order.
+    public let primaryKey: [String]
+    /// Names of the replica identity index's columns, in key order; empty unless the identity is an index.
+    public let identityIndex: [String]
+    /// The planner's estimate of rows; 0 when the table was never analysed.
+    public let estimatedRows: UInt64
+    /// Row-level security applies to the role of this connection.
+    public let hasActiveRowSecurity: Bool
+
+    /// Whether an UPDATE or DELETE of the table can be replicated.
+    public var hasIdentity: Bool {
+        switch replicaIdentity {
+        case .default: !primaryKey.isEmpty
+        case .nothing: false
+        case .full: true
+        case .index: !identityIndex.isEmpty
+        }
+    }
+
+    /// Reads a table by OID; nil when there is none.
+    public static func load(oid: UInt32, on connection: borrowing PGConnection) throws(PGError) -> CatalogTable? {
+        let result = try connection.query(
+            """
+            SELECT n.nspname, c.relname, c.relkind::text, c.relreplident::text, \
+            GREATEST(c.reltuples, 0)::pg_catalog.int8, pg_catalog.row_security_active(c.oid) \
+            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+            WHERE c.oid = $1::pg_catalog.oid
+            """,
+            ["\(oid)"], operation: "read pg_class")
+        guard result.rowCount == 1 else { return nil }
+        let columns = try columns(of: oid, on: connection)
+        let numbers = Dictionary(columns.map { ($0.number, $0.name) }, uniquingKeysWith: { first, _ in first })
+        let keys = try keys(of: oid, numbers: numbers, on: connection)
+        let identity: ReplicaIdentity =
+            switch result.string(row: 0, column: 3) {
+            case "f": .full
+            case "n": .nothing
+            case "i": .index
+            default: .default
+            }
+        return CatalogTable(
+            oid: oid,
+            name: TableName(
+                schema: result.string(row: 0, column: 0) ?? "", name: result.string(row: 0, column: 1) ?? ""),
+            kind: result.string(row: 0, column: 2)?.first ?? "r", replicaIdentity: identity, columns: columns,
+            primaryKey: keys.primary, identityIndex: keys.identity,
+            estimatedRows: result.integer(row: 0, column: 4) ?? 0,
+            hasActiveRowSecurity: result.boolean(row: 0, column: 5) ?? false)
+    }
+
+    /// Reads a table by name; nil when there is none. Exact names, no search path.
+    public static func load(name: TableName, on connection: borrowing PGConnection) throws(PGError) -> CatalogTable? {
+        let result = try connection.query(
+            """
+            SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+            WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+            """,
+            [name.schema, name.name], operation: "read pg_class")
+        guard let oid = result.rowCount == 1 ? result.integer(row: 0, column: 0, as: UInt32.self) : nil else {
+            return nil
+        }
+        return try load(oid: oid, on: connection)
+    }
+
+    private static func columns(
+        of oid: UInt32, on connection: borrowing PGConnection
+    ) throws(PGError) -> [CatalogColumn] {
+        let result = try connection.query(
+            """
+            SELECT a.attname, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated::text, \
+            a.attidentity::text, pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
+            FROM pg_catalog.pg_attribute a \
+            LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
+            WHERE a.attrelid = $1::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+            """,
+            ["\(oid)"], operation: "read pg_attribute")
+        return (0..<result.rowCount).map { row in
+            let generated = !(result.string(row: row, column: 5) ?? "").isEmpty
+            return CatalogColumn(
+                name: result.string(row: row, column: 0) ?? "", number: result.integer(row: row, column: 1) ?? 0,
+                typeOID: result.integer(row: row, column: 2) ?? 0, modifier: result.integer(row: row, column: 3) ?? -1,
+                isNotNull: result.boolean(row: row, column: 4) ?? false, isGenerated: generated,
+                identity: result.string(row: row, column: 6)?.first,
+                defaultExpression: generated ? nil : result.string(row: row, column: 7))
+        }
+    }
+
+    private static func keys(
+        of oid: UInt32, numbers: [Int16: String], on connection: borrowing PGConnection
+    ) throws(PGError) -> (primary: [String], identity: [String]) {
+        let result = try connection.query(
+            """
+            SELECT i.indisprimary, i.indisreplident, k.attnum FROM pg_catalog.pg_index i, \
+            LATERAL pg_catalog.unnest(i.indkey) WITH ORDINALITY AS k(attnum, place) \
+            WHERE i.indrelid = $1::pg_catalog.oid AND (i.indisprimary OR i.indisreplident) \
+            AND k.place <= i.indnkeyatts ORDER BY i.indexrelid, k.place
+            """,
+            ["\(oid)"], operation: "read pg_index")
+        var primary: [String] = []
+        var identity: [String] = []
+        for row in 0..<result.rowCount {
+            guard let name = result.integer(row: row, column: 2, as: Int16.self).flatMap({ numbers[$0] }) else {
+                continue
+            }
+            if result.boolean(row: row, column: 0) == true { primary.append(name) }
+            if result.boolean(row: row, column: 1) == true { identity.append(name) }
+        }
+        return (primary, identity)
+    }
+}
+
+extension CatalogColumn {
+    /// The default's value in text form when its expression is a literal, as `pg_get_expr` prints one: `5`, `1.5`,
+    /// `true`, `'text'::type`, `E'text'::type`. Nil for NULL and for every other expression.
+    public var literalDefault: String? {
+        guard let expression = defaultExpression else { return nil }
+        if expression == "true" || expression == "false" { return expression }
+        if let first = expression.utf8.first, first == UInt8(ascii: "-") || Self.isDigit(first) {
+            let isNumber = expression.utf8.dropFirst().allSatisfy { Self.isDigit($0) || $0 == UInt8(ascii: ".") }
+            return isNumber ? expression : nil
+        }
+        return Self.quotedLiteral(expression)
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+
+    private static func quotedLiteral(_ expression: String) -> String? {
+        var rest = Substring(expression)
+        let isEscaped = rest.first == "E"
+        if isEscaped { rest.removeFirst() }
+        guard rest.popFirst() == "'" else { return nil }
+        var text = ""
+        while let character = rest.popFirst() {
+            if character == "'" {
+                guard rest.first == "'" else { return isCast(rest) ? text : nil }
+                rest.removeFirst()
+                text.append("'")
+            } else if character == "\\", isEscaped {
+                guard let escaped = rest.popFirst() else { return nil }
+                text.append(escaped)
+            } else {
+                text.append(character)
+            }
+        }
+        return nil
+    }
+
+    /// Nothing, or a cast to one type name: no operator, no call.
+    private static func isCast(_ rest: Substring) -> Bool {
+        guard !rest.isEmpty else { return true }
+        guard rest.hasPrefix("::") else { return false }
+        return !rest.contains { "+*/|<>=~".contains($0) } && !rest.dropFirst(2).contains("::")
+    }
+}
