@@ -72,6 +72,13 @@ public struct ChangeBatch: Sendable {
         }
     }
 
+    /// The batch with another place in its snapshot and another end.
+    public func marking(_ snapshot: SnapshotPart?, endLSN: LSN?) -> ChangeBatch {
+        ChangeBatch(
+            arena: arena, rows: rows, cells: cells, relations: relations, transactions: transactions,
+            snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken, sealedAt: sealedAt)
+    }
+
     /// The batch with other rows, relations or transactions over the same arena and, unless given, the same cells.
     public func replacing(
         rows: [Row], cells: [Cell]? = nil, relations: [Relation]? = nil, transactions: [TransactionInfo]? = nil,
