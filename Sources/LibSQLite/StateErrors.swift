@@ -18,7 +18,7 @@ enum StateErrors {
     /// What to do when the file cannot be trusted. Starting from nothing may lose or repeat changes, so it is never
     /// automatic.
     static func restore(_ path: String) -> String {
-        "Restore \(path) from a backup, or move it away, drop the slot with \"weir slot drop\" and start with a new snapshot."
+        "Restore \(path) from a backup, or move it away, drop the slot with \"weir slot drop\", take a new snapshot."
     }
 
     static func sqlite(_ error: SQLiteError, path: String) -> WeirError {

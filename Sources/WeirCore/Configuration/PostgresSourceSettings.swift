@@ -1,0 +1,123 @@
+/// `source` of type `postgres`: a database read through logical replication.
+public struct PostgresSourceSettings: SourceSettings, Equatable {
+    /// When the current rows of the tables are copied before changes are streamed.
+    public enum Snapshot: String, Sendable, CaseIterable {
+        /// When no position is known.
+        case initial
+        /// Never: changes from the slot's creation on.
+        case never
+        /// At every start.
+        case always
+        /// Copy, then end.
+        case only
+    }
+
+    /// What `source.type` says.
+    public static let type = "postgres"
+
+    /// A libpq connection string. Holds secrets.
+    public var url: String
+    /// Table patterns in order, the last match wins; empty: the publication decides.
+    public var tables: [String]
+    /// The replication slot.
+    public var slot: String
+    /// The publication.
+    public var publication: String
+    /// When the current rows are copied.
+    public var snapshot: Snapshot
+    /// How often the server is told the confirmed position.
+    public var statusInterval: Duration
+
+    /// Makes settings.
+    public init(
+        url: String, tables: [String] = [], slot: String, publication: String, snapshot: Snapshot = .initial,
+        statusInterval: Duration = .seconds(10)
+    ) {
+        self.url = url
+        self.tables = tables
+        self.slot = slot
+        self.publication = publication
+        self.snapshot = snapshot
+        self.statusInterval = statusInterval
+    }
+}
+
+extension PostgresSourceSettings {
+    private enum Keys {
+        static let url = SettingsField<String>.connectionString(
+            "url", .required, doc: "The source database: any libpq connection string, several hosts and TLS included.")
+        static let tables = SettingsField<[String]>.texts(
+            "tables", .derived("what the publication holds, else all"),
+            doc: "Patterns such as `public.*`; `!` excludes, the last match wins, quoted identifiers work.")
+        static let slot = SettingsField<String>.text(
+            "slot", .derived("weir_PIPELINE"), doc: "The replication slot; created when missing."
+        ).checked { PostgresNames.slotFault($0) }
+        static let publication = SettingsField<String>.text(
+            "publication", .derived("weir_PIPELINE"),
+            doc:
+                "The publication; created when missing, limited to `tables`. One that Weir did not make is "
+                + "never altered."
+        ).checked { PostgresNames.identifierFault($0) }
+        static let snapshot = SettingsField<Snapshot>.choice(
+            "snapshot", .value(.initial),
+            doc:
+                "Copy the current rows before streaming: when there is no position yet, never, at every start, "
+                + "or only that."
+        )
+        static let statusInterval = SettingsField<Duration>.duration(
+            "status.interval", .value(.seconds(10)), in: .milliseconds(100)...(.seconds(3600)),
+            doc: "How often the confirmed position is sent; keep it well below the server's `wal_sender_timeout`.")
+    }
+
+    /// The keys besides `type`.
+    public static let fields: [SettingsFieldInfo] = [
+        Keys.url.info, Keys.tables.info, Keys.slot.info, Keys.publication.info, Keys.snapshot.info,
+        Keys.statusInterval.info,
+    ]
+
+    /// Reads the section.
+    public init(reading section: SettingsSection, common: CommonSettings) {
+        let derived = "weir_\(common.pipeline)"
+        self.init(
+            url: section.value(Keys.url, or: ""), tables: section.value(Keys.tables, or: []),
+            slot: section.value(Keys.slot, or: derived), publication: section.value(Keys.publication, or: derived),
+            snapshot: section.value(Keys.snapshot, or: .initial),
+            statusInterval: section.value(Keys.statusInterval, or: .seconds(10)))
+    }
+}
+
+/// What PostgreSQL allows in names.
+public enum PostgresNames {
+    /// Longest identifier, in bytes (`NAMEDATALEN` - 1).
+    public static let lengthMax = 63
+
+    /// What is wrong with a replication slot's name, or nil. Source: `ReplicationSlotValidateName`.
+    public static func slotFault(_ name: String) -> String? {
+        guard isPlain(name) else { return "a slot's name has only lower-case letters, digits and \"_\"" }
+        return name.utf8.count > lengthMax ? "a slot's name has at most \(lengthMax) characters" : nil
+    }
+
+    /// What is wrong with a quoted identifier, or nil.
+    public static func identifierFault(_ name: String) -> String? {
+        if name.utf8.contains(0) { return "a name cannot hold a NUL character" }
+        return name.utf8.count > lengthMax ? "a name has at most \(lengthMax) bytes" : nil
+    }
+
+    /// What is wrong with a pipeline's name, or nil: it becomes part of a slot's name, of topics and of file names.
+    public static func pipelineFault(_ name: String) -> String? {
+        guard isPlain(name) else { return "a pipeline's name has only lower-case letters, digits and \"_\"" }
+        let longest = lengthMax - "weir_".count
+        return name.utf8.count > longest ? "a pipeline's name has at most \(longest) characters" : nil
+    }
+
+    private static func isPlain(_ name: String) -> Bool {
+        !name.isEmpty
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+                    true
+                default: false
+                }
+            }
+    }
+}
