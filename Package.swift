@@ -37,6 +37,8 @@ let package = Package(
         .systemLibrary(name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(
+            name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         // The domain and the owners of C handles.
@@ -46,6 +48,7 @@ let package = Package(
         .target(name: "LibRdKafka", dependencies: ["CRdKafka", "WeirCore"], swiftSettings: guarded),
         .target(name: "LibSQLite", dependencies: ["CSQLite", "WeirCore"], swiftSettings: guarded),
         .target(name: "LibCrypto", dependencies: ["CCrypto", "WeirCore"], swiftSettings: guarded),
+        .target(name: "AdminServer", dependencies: ["CMicroHTTPD", "WeirCore"], swiftSettings: guarded),
         .target(name: "SettingsFile", dependencies: ["CYAML", "WeirCore"], swiftSettings: guarded),
 
         // Connectors: each knows WeirCore and its own library, never another connector.
@@ -58,7 +61,7 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "WeirCore", "SettingsFile", "LibSQLite", "LibCrypto", "LibPQ", "LibRdKafka",
+                "WeirCore", "AdminServer", "SettingsFile", "LibSQLite", "LibCrypto", "LibPQ", "LibRdKafka",
                 "PostgresSource", "PostgresSink", "KafkaSink", "KafkaSource", "StdoutSink",
             ],
             swiftSettings: common),
@@ -72,6 +75,7 @@ let package = Package(
         tests("LibRdKafkaTests", ["LibRdKafka"]),
         tests("LibSQLiteTests", ["LibSQLite"]),
         tests("LibCryptoTests", ["LibCrypto"]),
+        tests("AdminServerTests", ["AdminServer"]),
         tests("SettingsFileTests", ["SettingsFile"]),
         tests("PostgresSourceTests", ["PostgresSource", "PgOutput", "LibPQ"]),
         tests("PostgresSinkTests", ["PostgresSink", "LibPQ"]),

@@ -37,7 +37,7 @@ while (($#)); do
 done
 [[ -z ${KAFKA_HOME:-} ]] || KAFKA_HOME=$(cd "$KAFKA_HOME" && pwd) || die "KAFKA_HOME: no such folder"
 
-packages=(libpq-dev librdkafka-dev libsqlite3-dev libyaml-dev libssl-dev pkg-config)
+packages=(libpq-dev librdkafka-dev libsqlite3-dev libyaml-dev libmicrohttpd-dev libssl-dev pkg-config)
 if [[ -z $unit ]]; then
     # Any version that is there will do: Debian 12's is installed only where there is none.
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || [[ -n ${WEIR_TEST_PG_BIN:-} ]] \
