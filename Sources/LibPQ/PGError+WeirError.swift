@@ -64,6 +64,10 @@ extension PGError {
             return Rule(
                 .serverUnavailable, { "\(capitalized($0)) has no free connection" },
                 "Raise max_connections (max_wal_senders for replication) or close idle sessions.")
+        case "53400":
+            return Rule(
+                .serverMisconfigured, { "A limit of \($0) is reached" },
+                "Raise the setting that the cause names (max_replication_slots needs a restart), or drop unused slots.")
         case "57P01", "57P02", "57P03":
             return Rule(.serverUnavailable, { "\(capitalized($0)) is starting or stopping" })
         default: break

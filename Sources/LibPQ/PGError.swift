@@ -100,6 +100,8 @@ public struct PGError: Error, Sendable, Hashable {
         case "57014", "25P03", "25P04": return .later
         // Target switched to read only, as managed services do when the disk fills up.
         case "25006": return .later
+        // A limit of the configuration (max_replication_slots) does not pass by itself.
+        case "53400": return .operatorNeeded
         default: break
         }
         switch sqlState.prefix(2) {

@@ -11,7 +11,9 @@ import WeirCore
             PGError(.server, "query", "m", sqlState: state).weirError(stage: .source, peer: "p").disposition == .retry)
     }
 
-    @Test(arguments: ["28P01", "28000", "3D000", "42501", "42P01", "22P02", "23505", "42704", "55000", "XX000"])
+    @Test(arguments: [
+        "28P01", "28000", "3D000", "42501", "42P01", "22P02", "23505", "42704", "55000", "53400", "XX000",
+    ])
     func conditionsThatNeedAPersonAreNot(state: String) {
         let error = PGError(.connection, "connect", "m", sqlState: state)
         #expect(error.retry == .operatorNeeded)
