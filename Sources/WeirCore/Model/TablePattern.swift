@@ -55,7 +55,8 @@ public struct TablePattern: Hashable, Sendable, CustomStringConvertible {
         description = text
     }
 
-    private static func part(_ rest: inout Substring) throws(Problem) -> Part {
+    /// Takes one part off the front of a text, up to a dot or the end.
+    static func part(_ rest: inout Substring) throws(Problem) -> Part {
         guard rest.first == "\"" else {
             let end = rest.firstIndex(of: ".") ?? rest.endIndex
             let text = String(rest[..<end])
@@ -92,7 +93,8 @@ public struct TablePattern: Hashable, Sendable, CustomStringConvertible {
         Self.matches(schema, table.schema) && Self.matches(name, table.name)
     }
 
-    private static func matches(_ part: Part, _ text: String) -> Bool {
+    /// Whether a name fits a part.
+    static func matches(_ part: Part, _ text: String) -> Bool {
         switch part {
         case .literal(let literal): literal == text
         case .glob(let glob): matches(glob: Array(glob), Array(text))

@@ -1,5 +1,5 @@
-/// One step of a pipeline's `transforms`, as configured. Steps are applied in order; a later step sees the names that an
-/// earlier one gave.
+/// One step of a pipeline's `transforms`, as configured. Steps are applied in order; a later step sees the names that
+/// an earlier one gave.
 ///
 /// `table` is everywhere a pattern over the table's name at that step (globs and quoted identifiers, as in the
 /// source's `tables`). Values are held as written; `TransformChain` checks them.
@@ -18,7 +18,8 @@ public enum TransformSettings: Sendable, Equatable {
     case route(RouteSettings)
 }
 
-/// `filter`: which rows of a table go on. Tables that `table` does not match pass untouched.
+/// `filter`: which rows of a table go on. Tables that `table` does not match pass untouched. What becomes of an UPDATE
+/// into, out of or within the rows that hold the conditions: see `FilterTransform`.
 ///
 /// ```yaml
 /// - filter:
@@ -30,7 +31,7 @@ public struct FilterSettings: Sendable, Equatable {
     /// Pattern of the tables; nil means all, and logical messages too.
     public var table: String?
     /// Operations that go on, judged after `conditions`; nil means all. `insert` includes the rows of a snapshot
-    /// (`read`); `read` alone means only those.
+    /// (`read`); `read` alone means only those. Empty drops every row of the tables.
     public var operations: Set<Operation>?
     /// Conditions that must all hold. Key `where`.
     public var conditions: [ColumnCondition]
@@ -184,7 +185,7 @@ public struct MaskSettings: Sendable, Equatable {
 public struct RouteSettings: Sendable, Equatable {
     /// Pattern of the tables.
     public var table: String
-    /// Template of the topic's name, in place of the sink's own; nil leaves it.
+    /// Template of the topic's name, in place of the sink's own; nil leaves it. Sinks without topics pass over it.
     public var topic: String?
     /// Template of the table's name from here on: `table` or `schema.table`; nil leaves it. The same as `rename` with
     /// placeholders.
