@@ -68,7 +68,9 @@ let package = Package(
 
         // Tests.
         .target(
-            name: "WeirTestKit", dependencies: ["WeirCore", "LibPQ", "LibRdKafka", "CRdKafka"], swiftSettings: common),
+            name: "WeirTestKit", dependencies: ["WeirCore", "LibRdKafka", "CLibPQ", "CRdKafka"],
+            swiftSettings: common),
+        tests("WeirTestKitTests", []),
         tests("WeirCoreTests", ["WeirCore", "LibCrypto"]),
         tests("PgOutputTests", ["PgOutput"]),
         tests("LibPQTests", ["LibPQ"]),
