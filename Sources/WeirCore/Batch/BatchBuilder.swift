@@ -133,6 +133,10 @@ public struct BatchBuilder: ~Copyable {
                 ordinal: ordinal, lsn: lsn))
     }
 
+    /// Counts a change that is left out: the ordinals after it stay what they would be with it.
+    @inlinable
+    public mutating func skipChange() { ordinal &+= 1 }
+
     @inlinable
     mutating func index(of relation: Relation?) -> Int32 {
         guard let relation else { return -1 }

@@ -1,0 +1,232 @@
+import PgOutput
+import WeirCore
+
+/// Turns messages of the stream into rows of a batch: decodes, checks the protocol's order, copies each row once.
+///
+/// Pure: no connection, no clock. The stream's thread hands in messages in order and seals batches out. After an error
+/// the stream cannot go on.
+struct ChangeAssembler: ~Copyable {
+    /// What a message asks of the caller.
+    enum Request: Equatable {
+        /// Nothing.
+        case none
+        /// A table was described: look up what the catalog adds and call `define`.
+        case describe
+    }
+
+    private struct Table {
+        let relation: Relation
+        let isIncluded: Bool
+    }
+
+    /// Between 1970-01-01 and 2000-01-01 UTC, in microseconds: the protocol counts from the latter.
+    private static let postgresEpoch: Int64 = 946_684_800_000_000
+
+    private(set) var builder: BatchBuilder
+    private var decoder = PgOutputDecoder()
+    private var state = StreamState()
+    private let resume: LSN
+    private let selection: TableSelection?
+    private var tables: [UInt32: Table] = [:]
+    private var recentOID: UInt32 = 0
+    private var recent: Table?
+    /// The transaction at hand was delivered before this start.
+    private var isSkipping = false
+    /// End of the last transaction seen, delivered before or not; nil before the first.
+    private(set) var lastEnd: LSN?
+    /// Microseconds since 1970-01-01 UTC, kept current by the caller: the time of messages outside transactions, which
+    /// carry none.
+    var now: Int64 = 0
+
+    /// Starts before the first message. Transactions whose commit record starts before `resume` are left out;
+    /// `selection` narrows what the publication sends, nil takes all of it.
+    init(resume: LSN, selection: TableSelection?, limits: BatchLimits) {
+        self.resume = resume
+        self.selection = selection
+        builder = BatchBuilder(limits: limits)
+    }
+
+    /// Whether the stream is inside a transaction.
+    var isInTransaction: Bool { state.phase != .idle }
+
+    /// What the last Relation message said; for `define`.
+    var description: RelationMessage { decoder.relation }
+
+    /// Ends the batch; an open transaction goes on in the next one.
+    mutating func seal(at now: Int64) -> ChangeBatch { builder.seal(at: now) }
+
+    /// Takes in the table that the last message described.
+    mutating func define(_ relation: Relation) {
+        tables[decoder.relation.oid] = Table(
+            relation: relation, isIncluded: selection?.contains(relation.table) ?? true)
+        recent = nil
+    }
+
+    /// Takes in one message of the stream; `lsn` is the position that came with it.
+    mutating func add(_ message: UnsafeRawBufferPointer, lsn: LSN) throws(WeirError) -> Request {
+        let decoded: PgOutputMessage
+        do throws(DecodeError) {
+            decoded = try decoder.decode(unsafe message.bytes)
+        } catch {
+            throw Self.violation("A message of the stream cannot be decoded", "\(error)", lsn)
+        }
+        do throws(StreamError) {
+            try state.accept(decoded, decoder)
+        } catch {
+            throw Self.violation("The stream broke the protocol", "\(error)", lsn)
+        }
+        switch decoded {
+        case .insert(let oid, let new): unsafe addRow(.insert, oid, old: .none, new: new, message, lsn)
+        case .update(let oid, let old, let new): unsafe addRow(.update, oid, old: old, new: new, message, lsn)
+        case .delete(let oid, let old): unsafe addRow(.delete, oid, old: old, new: nil, message, lsn)
+        case .begin(let finalLSN, let time, let xid): begin(LSN(finalLSN), time: time, xid: xid)
+        case .commit(_, let endLSN, _): commit(LSN(endLSN))
+        case .truncate(let cascade, let restart): truncate(cascade: cascade, restartIdentity: restart, lsn)
+        case .origin(_, let name): if !isSkipping { builder.setOrigin(unsafe Self.text(name, message)) }
+        case .message(let isTransactional, let position, let prefix, let content):
+            unsafe addMessage(isTransactional, LSN(position), prefix, content, message)
+        case .relation: return .describe
+        case .type: break
+        }
+        return .none
+    }
+
+    // MARK: - Transactions
+
+    private mutating func begin(_ finalLSN: LSN, time: Int64, xid: UInt32) {
+        isSkipping = finalLSN < resume
+        guard !isSkipping else { return }
+        builder.begin(
+            TransactionInfo(
+                xid: xid, commitLSN: finalLSN, previousEndLSN: lastEnd, commitTime: time &+ Self.postgresEpoch,
+                rows: 0..<0, begins: true, ends: false))
+    }
+
+    private mutating func commit(_ endLSN: LSN) {
+        lastEnd = endLSN
+        if !isSkipping { builder.commit(endLSN: endLSN) }
+        isSkipping = false
+    }
+
+    // MARK: - Rows
+
+    @inline(__always)
+    private mutating func included(_ oid: UInt32) -> Relation? {
+        if recentOID != oid || recent == nil {
+            // The protocol check has seen this table's description.
+            recent = tables[oid]
+            recentOID = oid
+        }
+        guard let recent, recent.isIncluded else { return nil }
+        return recent.relation
+    }
+
+    private mutating func addRow(
+        _ operation: Operation, _ oid: UInt32, old: OldTuple, new: TupleRange?, _ message: UnsafeRawBufferPointer,
+        _ lsn: LSN
+    ) {
+        guard !isSkipping else { return }
+        guard let relation = included(oid) else {
+            builder.skipChange()
+            return
+        }
+        let base = unsafe builder.appendBytes(message)
+        var oldCells = -1
+        var kind = Row.OldTuple.none
+        switch old {
+        case .none: break
+        case .key(let tuple):
+            kind = .key
+            oldCells = append(tuple, base)
+        case .full(let tuple):
+            kind = .full
+            oldCells = append(tuple, base)
+        }
+        var cells = -1
+        if let new { cells = oldCells < 0 ? append(new, base) : append(new, base, filledFrom: oldCells) }
+        builder.addRow(operation, relation: relation, lsn: lsn, cells: cells, oldCells: oldCells, oldTuple: kind)
+    }
+
+    @inline(__always)
+    private mutating func append(_ tuple: TupleRange, _ base: Int) -> Int {
+        let first = builder.cellCount
+        for index in tuple.start..<tuple.start &+ tuple.count { builder.appendCell(cell(decoder.columns[index], base)) }
+        return first
+    }
+
+    /// Appends new values; one that was not sent because it did not change is taken from the old tuple where that has
+    /// it: whole rows under REPLICA IDENTITY FULL, a TOASTed key otherwise.
+    private mutating func append(_ tuple: TupleRange, _ base: Int, filledFrom oldCells: Int) -> Int {
+        let first = builder.cellCount
+        for index in 0..<tuple.count {
+            var new = cell(decoder.columns[tuple.start &+ index], base)
+            if new.isUnchanged {
+                let old = builder.cell(at: oldCells &+ index)
+                if !old.isNull { new = old }
+            }
+            builder.appendCell(new)
+        }
+        return first
+    }
+
+    @inline(__always)
+    private func cell(_ column: TupleColumn, _ base: Int) -> Cell {
+        switch column.kind {
+        case .text: Cell(kind: .text, offset: base &+ Int(column.offset), length: Int(column.length))
+        case .binary: Cell(kind: .binary, offset: base &+ Int(column.offset), length: Int(column.length))
+        case .null: .null
+        case .unchanged: .unchanged
+        }
+    }
+
+    private mutating func truncate(cascade: Bool, restartIdentity: Bool, _ lsn: LSN) {
+        guard !isSkipping else { return }
+        var flags: Row.Flags = []
+        if cascade { flags.insert(.cascade) }
+        if restartIdentity { flags.insert(.restartIdentity) }
+        for oid in decoder.truncated {
+            guard let relation = included(oid) else {
+                builder.skipChange()
+                continue
+            }
+            builder.addRow(.truncate, relation: relation, lsn: lsn, flags: flags)
+            flags.insert(.continuesStatement)
+        }
+    }
+
+    /// A message outside a transaction comes as a transaction of its own: durable once it was delivered, and not sent
+    /// again by the server, when a position after its first byte is confirmed.
+    private mutating func addMessage(
+        _ isTransactional: Bool, _ position: LSN, _ prefix: ByteRange, _ content: ByteRange,
+        _ message: UnsafeRawBufferPointer
+    ) {
+        let isAlone = !isInTransaction
+        guard isAlone ? position >= resume : !isSkipping else { return }
+        if isAlone {
+            builder.begin(
+                TransactionInfo(
+                    xid: 0, commitLSN: position, previousEndLSN: lastEnd, commitTime: now, rows: 0..<0, begins: true,
+                    ends: false))
+        }
+        let base = unsafe builder.appendBytes(message)
+        let cells = builder.cellCount
+        builder.appendCell(Cell(kind: .text, offset: base + prefix.offset, length: prefix.length))
+        builder.appendCell(Cell(kind: .binary, offset: base + content.offset, length: content.length))
+        builder.addRow(
+            .message, relation: nil, lsn: position, cells: cells, flags: isTransactional ? .transactional : [])
+        if isAlone { builder.commit(endLSN: LSN(position.rawValue &+ 1)) }
+    }
+
+    private static func text(_ range: ByteRange, _ message: UnsafeRawBufferPointer) -> String {
+        unsafe String(
+            decoding: UnsafeRawBufferPointer(rebasing: message[range.offset..<range.offset + range.length]),
+            as: UTF8.self)
+    }
+
+    private static func violation(_ what: String, _ cause: String, _ lsn: LSN) -> WeirError {
+        WeirError(
+            .protocolViolation, stage: .decode, what, cause: cause,
+            advice: "Nothing was skipped and the position is kept; report this with the server's version."
+        ).at(position: lsn)
+    }
+}
