@@ -55,7 +55,7 @@ public final class Relation: Sendable {
     /// Indexes of the columns an event's key is made of, in key order: the primary key, else the replica identity
     /// index; empty when there is neither.
     public let keyColumns: [Int]
-    /// Topic or target chosen by a route transform; nil means the sink's own rule.
+    /// Topic chosen by a route transform; nil means the sink's own rule. Sinks without topics pass over it.
     public let route: String?
 
     /// Makes a relation; `primaryKey` and `keyColumns` are indexes into `columns`. Without `keyColumns` they follow
