@@ -89,7 +89,7 @@ import WeirTestKit
     @Test(arguments: ["", "-", ".", "1.2.3", "1e", "1e+", "e5", "1 ", " 1", "0x10", "1,5", "inf", "nan", "1e5x", "--1"])
     func whatIsNoNumberIsRefused(text: String) throws {
         let bytes = Array(text.utf8)
-        let shape = DecimalText(bytes.span)
+        let shape = DecimalShape(bytes.span)
         #expect(shape == nil)
         let error = #expect(throws: WeirError.self) { try passes("1", .int4, .above(text)) }
         #expect(error?.code == .tableUnusable)

@@ -74,7 +74,7 @@ struct ValueComparison {
         switch rule {
         case .bytes, .printed: return bytes
         case .padded: return Array(bytes[..<Self.unpaddedCount(bytes.span)])
-        case .number: return DecimalText(bytes.span) == nil ? nil : bytes
+        case .number: return DecimalShape(bytes.span) == nil ? nil : bytes
         case .boolean:
             switch written {
             case "t", "true": return [UInt8(ascii: "t")]
@@ -83,8 +83,8 @@ struct ValueComparison {
             }
         case .labels(let labels): return labels.contains(written) ? bytes : nil
         case .temporal(let hasTime, let hasZone):
-            return TemporalText.canonical(written, hasTime: hasTime, hasZone: hasZone)
-        case .clock: return TemporalText.canonicalClock(written).map { Array($0.utf8) }
+            return TemporalShape.canonical(written, hasTime: hasTime, hasZone: hasZone)
+        case .clock: return TemporalShape.canonicalClock(written).map { Array($0.utf8) }
         case .none: return nil
         }
     }
@@ -105,16 +105,16 @@ struct ValueComparison {
         case .bytes, .boolean, .clock, .printed, .none: return value.compareBytes(canonical)
         case .padded: return value.extracting(0..<Self.unpaddedCount(value)).compareBytes(canonical)
         case .number:
-            guard let left = DecimalText(value), let right = DecimalText(canonical) else { return nil }
-            return DecimalText.compare(left, value, right, canonical)
+            guard let left = DecimalShape(value), let right = DecimalShape(canonical) else { return nil }
+            return DecimalShape.compare(left, value, right, canonical)
         case .labels(let labels):
             if value.compareBytes(canonical) == 0 { return 0 }
             guard let left = Self.index(of: value, in: labels), let right = Self.index(of: canonical, in: labels)
             else { return nil }
             return left - right
         case .temporal:
-            guard let left = TemporalText(value), let right = TemporalText(canonical) else { return nil }
-            return TemporalText.compare(left, value, right, canonical)
+            guard let left = TemporalShape(value), let right = TemporalShape(canonical) else { return nil }
+            return TemporalShape.compare(left, value, right, canonical)
         }
     }
 

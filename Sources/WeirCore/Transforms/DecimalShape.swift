@@ -1,6 +1,6 @@
 /// The shape of a number in PostgreSQL's text form, for comparing numbers of any size and precision exactly and
 /// without an allocation: integers, numeric, and the shortest form of floats, with an exponent or without.
-struct DecimalText: Equatable {
+struct DecimalShape: Equatable {
     /// Order of the special values: PostgreSQL sorts NaN above everything and equal to itself.
     private enum Kind: Int {
         case negativeInfinity, finite, infinity, nan
@@ -40,7 +40,7 @@ struct DecimalText: Equatable {
         return text.equals("-Infinity") ? .negativeInfinity : nil
     }
 
-    private static func finite(_ text: Span<UInt8>) -> DecimalText? {
+    private static func finite(_ text: Span<UInt8>) -> DecimalShape? {
         var index = 0
         var isNegative = false
         if text.count > 0, text[0] == UInt8(ascii: "-") || text[0] == UInt8(ascii: "+") {
@@ -60,10 +60,10 @@ struct DecimalText: Equatable {
             index += 1
         }
         guard digitCount > 0, let exponent = exponent(text, from: index) else { return nil }
-        guard let first else { return DecimalText(kind: .finite) }
+        guard let first else { return DecimalShape(kind: .finite) }
         let units = point ?? index
         let power = first < units ? units - first - 1 : units - first
-        return DecimalText(
+        return DecimalShape(
             kind: .finite, isNegative: isNegative, digits: first..<index, magnitude: power + exponent)
     }
 
@@ -92,7 +92,7 @@ struct DecimalText: Equatable {
     /// Negative, zero or positive as the first number is less than, equal to or greater than the second. The texts are
     /// those the shapes were read from.
     static func compare(
-        _ left: DecimalText, _ leftText: Span<UInt8>, _ right: DecimalText, _ rightText: Span<UInt8>
+        _ left: DecimalShape, _ leftText: Span<UInt8>, _ right: DecimalShape, _ rightText: Span<UInt8>
     ) -> Int {
         guard left.kind == .finite, right.kind == .finite else { return left.kind.rawValue - right.kind.rawValue }
         if left.isZero || right.isZero || left.isNegative != right.isNegative {
@@ -107,7 +107,7 @@ struct DecimalText: Equatable {
     private var sign: Int { isZero ? 0 : (isNegative ? -1 : 1) }
 
     private static func digits(
-        _ left: DecimalText, _ leftText: Span<UInt8>, _ right: DecimalText, _ rightText: Span<UInt8>
+        _ left: DecimalShape, _ leftText: Span<UInt8>, _ right: DecimalShape, _ rightText: Span<UInt8>
     ) -> Int {
         var leftIndex = left.first, rightIndex = right.first
         while leftIndex < left.end || rightIndex < right.end {

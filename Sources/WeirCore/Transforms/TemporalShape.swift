@@ -2,7 +2,7 @@
 ///
 /// `YYYY-MM-DD`, `YYYY-MM-DD HH:MM:SS[.F]`, with `+00` for a timestamp with time zone (every session of Weir runs in
 /// UTC) and ` BC`; years have four digits or more; `infinity` and `-infinity`.
-struct TemporalText: Equatable {
+struct TemporalShape: Equatable {
     private enum Kind: Int {
         case past, finite, future
     }
@@ -31,7 +31,7 @@ struct TemporalText: Equatable {
         self.rest = rest
     }
 
-    private static func finite(_ text: Span<UInt8>) -> TemporalText? {
+    private static func finite(_ text: Span<UInt8>) -> TemporalShape? {
         var index = 0
         var year = 0
         while let digit = text.digit(at: index), index < 9 {
@@ -50,7 +50,7 @@ struct TemporalText: Equatable {
             if text.ends(with: "+00", before: end) { end -= 3 }
             guard dayEnd < end, text[dayEnd] == UInt8(ascii: " "), isClock(text, dayEnd + 1, end) else { return nil }
         }
-        return TemporalText(kind: .finite, year: isBeforeChrist ? -year : year, rest: index..<end)
+        return TemporalShape(kind: .finite, year: isBeforeChrist ? -year : year, rest: index..<end)
     }
 
     /// Index behind two digits and, when asked for, a separator.
@@ -76,7 +76,7 @@ struct TemporalText: Equatable {
     /// Negative, zero or positive as the first value is before, at or after the second. The texts are those the shapes
     /// were read from, both with a time of day or both without.
     static func compare(
-        _ left: TemporalText, _ leftText: Span<UInt8>, _ right: TemporalText, _ rightText: Span<UInt8>
+        _ left: TemporalShape, _ leftText: Span<UInt8>, _ right: TemporalShape, _ rightText: Span<UInt8>
     ) -> Int {
         guard left.kind == .finite, right.kind == .finite else { return left.kind.rawValue - right.kind.rawValue }
         guard left.year == right.year else { return left.year < right.year ? -1 : 1 }
@@ -106,7 +106,7 @@ struct TemporalText: Equatable {
             result += " " + clock + (hasZone ? "+00" : "")
         }
         let bytes = Array((result + era).utf8)
-        return TemporalText(bytes.span) == nil ? nil : bytes
+        return TemporalShape(bytes.span) == nil ? nil : bytes
     }
 
     /// A time of day as PostgreSQL prints it; nil when it is none.
