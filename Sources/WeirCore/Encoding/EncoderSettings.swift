@@ -1,0 +1,128 @@
+/// How events look. A value; the encoder copies it when it is made.
+public struct EncoderSettings: Sendable, Equatable {
+    /// The shape of an event's value.
+    public enum Format: String, Sendable, CaseIterable {
+        /// Debezium's PostgreSQL envelope, JSON without schemas.
+        case debezium
+        /// The new row alone; what happened is in the headers.
+        case flat
+    }
+
+    /// The shape of an event's value.
+    public var format: Format
+    /// The pipeline's name: topic prefix, and `source.name` of the envelope.
+    public var prefix: String
+    /// Topic of a table's events. `{pipeline}`, `{database}`, `{schema}` and `{table}` are filled in.
+    public var topic: String
+    /// `source.version` of the envelope.
+    public var version: String
+    /// Columns an event's key is made of, in key order, by table (at the source), in place of its primary key.
+    public var keyColumns: [TableName: [String]]
+    /// What concerns the envelope and the rendering of values.
+    public var debezium: DebeziumOptions
+
+    /// Topic template unless told otherwise: Debezium's naming.
+    public static let defaultTopic = "{pipeline}.{schema}.{table}"
+
+    /// Makes settings; everything but the prefix has Debezium's default.
+    public init(
+        prefix: String, format: Format = .debezium, topic: String = Self.defaultTopic,
+        version: String = Self.ownVersion, debezium: DebeziumOptions = DebeziumOptions()
+    ) {
+        self.format = format
+        self.prefix = prefix
+        self.topic = topic
+        self.version = version
+        self.keyColumns = [:]
+        self.debezium = debezium
+    }
+
+    /// Weir's own version, as `source.version` gives it.
+    public static let ownVersion = "0.1.0"
+}
+
+/// Debezium's options that shape events, under the names of its PostgreSQL connector. Raw values are those of its
+/// configuration.
+public struct DebeziumOptions: Sendable, Equatable {
+    /// `decimal.handling.mode`: numeric and money.
+    public enum DecimalMode: String, Sendable, CaseIterable {
+        /// Base64 of the unscaled value in two's complement; without a declared scale, a struct with the scale.
+        case precise
+        /// A JSON number in double precision.
+        case double
+        /// A string.
+        case string
+    }
+
+    /// `time.precision.mode`: date, time and timestamp without time zone.
+    public enum TimePrecision: String, Sendable, CaseIterable {
+        /// Milliseconds up to precision 3, microseconds above; dates in days.
+        case adaptive
+        /// Like `adaptive`, but time of day always in microseconds.
+        case adaptiveTimeMicroseconds = "adaptive_time_microseconds"
+        /// Milliseconds always, as Kafka Connect's own logical types.
+        case connect
+        /// Microseconds always.
+        case microseconds
+        /// Nanoseconds always; years 1677 to 2262 only.
+        case nanoseconds
+        /// ISO 8601 strings in UTC.
+        case isostring
+    }
+
+    /// `interval.handling.mode`.
+    public enum IntervalMode: String, Sendable, CaseIterable {
+        /// Microseconds, a month counted as 30.4375 days.
+        case numeric
+        /// `P1Y2M3DT4H5M6.78S`.
+        case string
+    }
+
+    /// `binary.handling.mode`: bytea and the content of logical messages.
+    public enum BinaryMode: String, Sendable, CaseIterable {
+        /// Bytes, which are base64 in JSON.
+        case bytes
+        /// Base64.
+        case base64
+        /// Base64 with `-` and `_`, padded.
+        case base64URLSafe = "base64-url-safe"
+        /// Hexadecimal digits, lower case.
+        case hex
+    }
+
+    /// `hstore.handling.mode`.
+    public enum HstoreMode: String, Sendable, CaseIterable {
+        /// A string that holds a JSON object.
+        case json
+        /// A JSON object.
+        case map
+    }
+
+    /// Exactly what Debezium writes, its losses included. Off: values that Debezium loses travel as text.
+    public var strict = false
+    /// `decimal.handling.mode`.
+    public var decimal = DecimalMode.precise
+    /// `time.precision.mode`.
+    public var timePrecision = TimePrecision.adaptive
+    /// `interval.handling.mode`.
+    public var interval = IntervalMode.numeric
+    /// `binary.handling.mode`.
+    public var binary = BinaryMode.bytes
+    /// `hstore.handling.mode`.
+    public var hstore = HstoreMode.json
+    /// `tombstones.on.delete`: an event without a value after each delete.
+    public var tombstones = true
+    /// `unavailable.value.placeholder`: stands for a TOASTed value that did not change and was not sent.
+    public var unavailablePlaceholder = "__debezium_unavailable_value"
+    /// `skipped.operations`: no event for these.
+    public var skippedOperations: Set<Operation> = [.truncate]
+    /// `provide.transaction.metadata`: events at begin and end of transactions, and a block in each event.
+    public var transactionMetadata = false
+    /// `money.fraction.digits`, 0 to 18.
+    public var moneyFractionDigits = 2
+    /// `topic.heartbeat.prefix`.
+    public var heartbeatTopicPrefix = "__debezium-heartbeat"
+
+    /// Debezium's defaults.
+    public init() {}
+}

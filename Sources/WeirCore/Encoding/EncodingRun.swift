@@ -1,0 +1,239 @@
+/// One call of `EventEncoder.encode`: all its state in one value on the stack.
+struct EncodingRun: ~Copyable {
+    typealias Emit = (EncodedEvent, borrowing ByteBuffer) throws(WeirError) -> Void
+
+    let batch: ChangeBatch
+    /// The batch's bytes, lent for the time of the call.
+    var arena = ByteView.empty
+    let context: EncodingContext
+    /// Where events are written; the caller's buffer for the time of the call.
+    var out = ByteBuffer(capacity: 0)
+    /// Constant parts of the envelope for the rows at hand; see `EnvelopeSegments`.
+    var segments = EnvelopeSegments()
+    var progress: TransactionProgress
+    var rewinds = true
+    let isDebezium: Bool
+    let options: DebeziumOptions
+
+    init(batch: ChangeBatch, context: EncodingContext, progress: TransactionProgress) {
+        self.batch = batch
+        self.context = context
+        self.progress = progress
+        isDebezium = context.settings.format == .debezium
+        options = context.settings.debezium
+        segments.startBatch(context)
+    }
+
+    /// Encodes the batch's rows, and the ends of its transactions.
+    mutating func encode(_ emit: Emit) throws(WeirError) {
+        let start = out.count
+        var ended = 0
+        for index in batch.rows.indices {
+            let row = batch.rows[index]
+            let transaction = Int(row.transaction)
+            if context.topics.transaction >= 0 {
+                while ended < transaction {
+                    try endTransaction(ended, emit)
+                    ended += 1
+                }
+                openTransaction(transaction)
+            }
+            if options.skippedOperations.contains(row.operation) { continue }
+            try beginTransaction(row, emit)
+            try encode(row, at: index, emit)
+            if rewinds { out.truncate(to: start) }
+        }
+        guard context.topics.transaction >= 0 else { return }
+        while ended < batch.transactions.count {
+            try endTransaction(ended, emit)
+            ended += 1
+        }
+        if rewinds { out.truncate(to: start) }
+    }
+
+    private mutating func encode(_ row: Row, at index: Int, _ emit: Emit) throws(WeirError) {
+        guard row.relation >= 0 else { return try encodeMessage(row, at: index, emit) }
+        let program = context.programs[Int(row.relation)]
+        var item = RowItem(row: row, index: index, program: program)
+        switch row.operation {
+        case .insert, .read:
+            try emitChange(&item, .change, old: false, new: true, emit)
+        case .update:
+            if keyChanged(item) {
+                try emitChange(&item, .keyChangeDelete, old: true, new: false, emit)
+                try emitTombstone(&item, emit)
+                try emitChange(&item, .keyChangeCreate, old: false, new: true, emit)
+            } else {
+                try emitChange(&item, .change, old: row.oldTuple != .none, new: true, emit)
+            }
+        case .delete:
+            try emitChange(&item, .change, old: true, new: false, emit)
+            try emitTombstone(&item, emit)
+        case .truncate:
+            try emitChange(&item, .truncate, old: false, new: false, emit)
+        case .message:
+            return
+        }
+    }
+
+    /// Whether the key that the old tuple carries differs from the new one.
+    private func keyChanged(_ item: RowItem) -> Bool {
+        guard item.row.oldTuple != .none else { return false }
+        for column in item.program.key where column.isIdentity || item.row.oldTuple == .full {
+            let new = batch.cells[Int(item.row.cells) + Int(column.cell)]
+            if new.isUnchanged { continue }
+            let old = batch.cells[Int(item.row.oldCells) + Int(column.cell)]
+            if old.kind != new.kind || !view(old).equals(view(new)) { return true }
+        }
+        return false
+    }
+
+    // MARK: Events of rows
+
+    /// Encodes and emits one event with a value.
+    private mutating func emitChange(
+        _ item: inout RowItem, _ role: EncodedEvent.Role, old: Bool, new: Bool, _ emit: Emit
+    ) throws(WeirError) {
+        var event = item.event(role)
+        let hasKey = role != .truncate && !item.program.key.isEmpty
+        if hasKey { event.key = try appendKey(item, old: !new) }
+        if isDebezium {
+            let start = out.count
+            try appendEnvelope(item, role, old: old, new: new)
+            event.value = EncodedEvent.Part(offset: start, count: out.count - start)
+        } else if new {
+            let start = out.count
+            try appendRow(item, .new)
+            event.value = EncodedEvent.Part(offset: start, count: out.count - start)
+        }
+        appendHeaders(item, &event)
+        if role == .keyChangeDelete { event.add(.newKey, try appendKey(item, old: false)) }
+        if role == .keyChangeCreate { event.add(.oldKey, try appendKey(item, old: true)) }
+        item.part += 1
+        try emit(event, out)
+    }
+
+    private mutating func emitTombstone(_ item: inout RowItem, _ emit: Emit) throws(WeirError) {
+        guard isDebezium, options.tombstones, !item.program.key.isEmpty else { return }
+        var event = item.event(.tombstone)
+        event.key = try appendKey(item, old: true)
+        appendHeaders(item, &event)
+        item.part += 1
+        try emit(event, out)
+    }
+
+    private mutating func encodeMessage(_ row: Row, at index: Int, _ emit: Emit) throws(WeirError) {
+        var event = EncodedEvent(
+            role: .message, topic: context.topics.message, row: index, transaction: Int(row.transaction))
+        let prefix = view(batch.cells[Int(row.cells)])
+        let content = view(batch.cells[Int(row.cells) + 1])
+        let key = out.count
+        out.append("{\"prefix\":" as StaticString)
+        out.appendString(prefix)
+        out.append(UInt8(ascii: "}"))
+        event.key = EncodedEvent.Part(offset: key, count: out.count - key)
+        let value = out.count
+        appendMessageValue(row, prefix: prefix, content: content)
+        event.value = EncodedEvent.Part(offset: value, count: out.count - value)
+        appendHeaders(row, part: 0, &event)
+        try emit(event, out)
+    }
+
+    // MARK: Keys and rows
+
+    /// Which tuple values are taken from.
+    enum Tuple { case old, new }
+
+    /// Appends the key as an object of its columns. The old one for deletes, the new one otherwise; what one tuple
+    /// lacks comes from the other (a TOASTed key that did not change is only in the old tuple).
+    private mutating func appendKey(_ item: RowItem, old: Bool) throws(WeirError) -> EncodedEvent.Part {
+        let start = out.count
+        var separator = UInt8(ascii: "{")
+        for column in item.program.key {
+            out.append(separator)
+            separator = UInt8(ascii: ",")
+            var tuple = old ? Tuple.old : .new
+            if old && item.row.cells >= 0 && item.row.oldTuple != .full && !column.isIdentity { tuple = .new }
+            try appendField(item, column, cell(item.row, column, tuple))
+        }
+        out.append(UInt8(ascii: "}"))
+        return EncodedEvent.Part(offset: start, count: out.count - start)
+    }
+
+    /// Appends a whole tuple as an object.
+    mutating func appendRow(_ item: RowItem, _ tuple: Tuple) throws(WeirError) {
+        if item.program.columns.isEmpty { return out.append("{}" as StaticString) }
+        var separator = UInt8(ascii: "{")
+        for index in item.program.columns.indices {
+            out.append(separator)
+            separator = UInt8(ascii: ",")
+            try appendField(
+                item, item.program.columns[index], cell(item.row, item.program.columns[index], tuple))
+        }
+        out.append(UInt8(ascii: "}"))
+    }
+
+    /// The cell of a column; an unchanged new one is looked up in the old tuple, if that has it.
+    @inline(__always)
+    private func cell(_ row: Row, _ column: ColumnProgram, _ tuple: Tuple) -> Cell {
+        if tuple == .old {
+            return row.oldCells < 0 ? .null : batch.cells[Int(row.oldCells) + Int(column.cell)]
+        }
+        let cell = batch.cells[Int(row.cells) + Int(column.cell)]
+        guard cell.isUnchanged, row.oldTuple == .full || (row.oldTuple == .key && column.isIdentity) else {
+            return cell
+        }
+        return batch.cells[Int(row.oldCells) + Int(column.cell)]
+    }
+
+    @inline(__always)
+    private mutating func appendField(_ item: RowItem, _ column: ColumnProgram, _ cell: Cell) throws(WeirError) {
+        out.append(item.program.view(column.name))
+        switch cell.kind {
+        case .text:
+            if column.code == .snapshotString && item.row.operation != .read {
+                out.append(item.program.view(column.missing))
+            } else if column.code == .dateDaysStrict && item.row.operation == .read {
+                guard out.appendDateDaysOfSnapshot(view(cell)) else { throw rejected(item, column) }
+            } else {
+                guard out.appendValue(view(cell), column) else { throw rejected(item, column) }
+            }
+        case .null: out.append(item.program.view(column.missing))
+        case .unchanged: out.append(item.program.view(column.unchanged))
+        case .binary: throw rejected(item, column)
+        }
+    }
+
+    /// The bytes of a cell, valid while the batch lives.
+    @inline(__always)
+    func view(_ cell: Cell) -> ByteView { arena[cell.range] }
+
+    @inline(never)
+    private func rejected(_ item: RowItem, _ column: ColumnProgram) -> WeirError {
+        let definition = item.program.relation.columns[Int(column.cell)]
+        return WeirError(
+            .valueRejected, stage: .sink,
+            "The value of column \"\(definition.name)\" cannot be written as \(definition.type.name).",
+            advice: "Mask or drop the column, or choose other handling modes for the sink."
+        ).at(table: item.program.relation.origin, position: batch.transactions[Int(item.row.transaction)].commitLSN)
+    }
+}
+
+/// A row, its program, and how many events it has had.
+struct RowItem {
+    let row: Row
+    let index: Int
+    let program: RelationProgram
+    /// 0 for the first event of the row.
+    var part = 0
+
+    init(row: Row, index: Int, program: RelationProgram) {
+        self.row = row
+        self.index = index
+        self.program = program
+    }
+
+    func event(_ role: EncodedEvent.Role) -> EncodedEvent {
+        EncodedEvent(role: role, topic: program.topic, row: index, transaction: Int(row.transaction))
+    }
+}

@@ -1,0 +1,163 @@
+/// What to write for the rows of one relation, decided once: codes, and every constant byte in one block.
+///
+/// Immutable; used by the encoder that made it. Keeps its relation alive, so that the cache may key on its identity.
+final class RelationProgram {
+    /// The relation.
+    let relation: Relation
+    /// Columns of the value, in order.
+    let columns: [ColumnProgram]
+    /// Columns of the key, in key order; empty when events have no key.
+    let key: [ColumnProgram]
+    /// Index into the encoder's topics.
+    let topic: Int
+    /// `,"schema":"...","table":"..."` of the envelope's source block.
+    let table: ConstantRange
+    /// `schema.table` at the source: header of the flat format, name in transaction metadata.
+    let collection: String
+    /// The bytes all ranges refer to.
+    let constants: ByteBuffer
+
+    /// Compiles. Throws `table-unusable` when a configured key column does not exist.
+    init(_ relation: Relation, settings: EncoderSettings, topic: Int) throws(WeirError) {
+        self.relation = relation
+        self.topic = topic
+        var compiler = Compiler(settings: settings)
+        columns = relation.columns.indices.compactMap { compiler.compile(relation, $0) }
+        let keyIndexes = try Self.keyColumns(relation, settings)
+        let written = columns
+        key = keyIndexes.compactMap { index in written.first { $0.cell == Int32(index) } }
+        collection = "\(relation.origin.schema).\(relation.origin.name)"
+        table = compiler.constant { bytes in
+            bytes.append(",\"schema\":" as StaticString)
+            bytes.appendString(utf8: relation.origin.schema)
+            bytes.append(",\"table\":" as StaticString)
+            bytes.appendString(utf8: relation.origin.name)
+        }
+        constants = compiler.finish()
+    }
+
+    private static func keyColumns(_ relation: Relation, _ settings: EncoderSettings) throws(WeirError) -> [Int] {
+        guard let names = settings.keyColumns[relation.origin] ?? settings.keyColumns[relation.table] else {
+            return relation.keyColumns
+        }
+        var indexes: [Int] = []
+        for name in names {
+            guard let index = relation.columnIndex(name) else {
+                throw WeirError(
+                    .tableUnusable, stage: .sink, "The configured key column \"\(name)\" does not exist.",
+                    advice: "Correct the sink's key columns for this table."
+                ).at(table: relation.origin)
+            }
+            indexes.append(index)
+        }
+        return indexes
+    }
+
+    /// A constant's bytes, valid while the program lives.
+    @inline(__always)
+    func view(_ range: ConstantRange) -> ByteView { unsafe constants.view(range.range) }
+}
+
+/// Gathers columns and constants.
+private struct Compiler: ~Copyable {
+    private let settings: EncoderSettings
+    private var constants = ByteBuffer(capacity: 1024)
+
+    init(settings: EncoderSettings) { self.settings = settings }
+
+    consuming func finish() -> ByteBuffer { constants }
+
+    mutating func constant(_ write: (inout ByteBuffer) -> Void) -> ConstantRange {
+        let start = constants.count
+        write(&constants)
+        return ConstantRange(
+            offset: Int32(truncatingIfNeeded: start), count: Int32(truncatingIfNeeded: constants.count - start))
+    }
+
+    mutating func compile(_ relation: Relation, _ index: Int) -> ColumnProgram? {
+        let column = relation.columns[index]
+        guard let plan = ValuePlan.make(column.type, settings) else { return nil }
+        var program = ColumnProgram(code: plan.code, element: plan.element, scale: plan.scale, cell: Int32(index))
+        program.isIdentity = relation.identity == .full || column.isIdentity
+        program.isStrict = settings.format == .debezium && settings.debezium.strict
+        program.name = constant { bytes in
+            bytes.appendString(utf8: column.name)
+            bytes.append(UInt8(ascii: ":"))
+        }
+        let writer = StandInWriter(settings: settings)
+        program.unchanged = constant { bytes in writer.writePlaceholder(plan.placeholder, &bytes) }
+        let compiled = program
+        program.missing = constant { bytes in
+            writer.writeMissing(column, plan, compiled, &bytes)
+        }
+        return program
+    }
+}
+
+/// Writes what stands for values that are not there.
+private struct StandInWriter {
+    let settings: EncoderSettings
+
+    /// Null; where the column is NOT NULL its literal default, else the type's fallback.
+    func writeMissing(_ column: Column, _ plan: ValuePlan, _ program: ColumnProgram, _ bytes: inout ByteBuffer) {
+        guard column.isNotNull && settings.format == .debezium else { return bytes.append("null" as StaticString) }
+        let start = bytes.count
+        if var text = column.defaultText {
+            let isWritten = text.withUTF8 { utf8 in
+                guard let first = utf8.baseAddress else { return bytes.appendValue(.empty, program) }
+                return unsafe bytes.appendValue(ByteView(start: first, count: utf8.count), program)
+            }
+            if isWritten { return }
+            bytes.truncate(to: start)
+        }
+        bytes.append(utf8: plan.fallback)
+    }
+
+    /// What an unchanged TOASTed value looks like.
+    func writePlaceholder(_ shape: ValuePlan.Placeholder, _ bytes: inout ByteBuffer) {
+        let text = settings.debezium.unavailablePlaceholder
+        let start = bytes.count
+        switch shape {
+        case .string: bytes.appendString(utf8: text)
+        case .strings:
+            bytes.append(UInt8(ascii: "["))
+            bytes.appendString(utf8: text)
+            bytes.append(UInt8(ascii: "]"))
+        case .bytes: writeBase64(text, &bytes)
+        case .byteStrings:
+            bytes.append(UInt8(ascii: "["))
+            writeBase64(text, &bytes)
+            bytes.append(UInt8(ascii: "]"))
+        case .integers:
+            bytes.append(UInt8(ascii: "["))
+            for (place, byte) in text.utf8.enumerated() {
+                if place > 0 { bytes.append(UInt8(ascii: ",")) }
+                bytes.appendInteger(Int64(Int8(bitPattern: byte)))
+            }
+            bytes.append(UInt8(ascii: "]"))
+        case .object, .objectText:
+            bytes.append(UInt8(ascii: "{"))
+            bytes.appendString(utf8: text)
+            bytes.append(UInt8(ascii: ":"))
+            bytes.appendString(utf8: text)
+            bytes.append(UInt8(ascii: "}"))
+            if shape == .objectText { bytes.appendStringOfTail(from: start) }
+        case .uuids:
+            bytes.append("[\"" as StaticString)
+            bytes.append(utf8: NameUUID.text(of: Array(text.utf8)))
+            bytes.append("\"]" as StaticString)
+        case .null: bytes.append("null" as StaticString)
+        }
+    }
+
+    private func writeBase64(_ text: String, _ bytes: inout ByteBuffer) {
+        bytes.append(UInt8(ascii: "\""))
+        var copy = text
+        copy.withUTF8 { utf8 in
+            guard let start = utf8.baseAddress else { return }
+            let view = unsafe ByteView(start: start, count: utf8.count)
+            bytes.appendBytes(view, settings.debezium.binary == .base64URLSafe ? .base64URL : .base64)
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+}

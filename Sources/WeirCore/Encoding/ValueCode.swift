@@ -1,0 +1,82 @@
+/// How the text form of one value becomes JSON. Decided once for each column of a relation; the row only switches.
+enum ValueCode: UInt8, BitwiseCopyable {
+    /// As it is: an integer.
+    case integer
+    /// As it is when it is a number, else between quotes (NaN, Infinity).
+    case numberOrWord
+    /// `t` and `f`.
+    case boolean
+    /// Between quotes, escaped.
+    case string
+    /// Null while streaming, escaped text in a snapshot: Debezium's rendering of `name`.
+    case snapshotString
+    /// As it is, control characters made spaces: text that is JSON.
+    case json
+    /// A number in the layout of Java's `Double.toString` or `Float.toString`; NaN and infinities between quotes.
+    case double, float
+    /// Base64 of the unscaled value, scale from the column.
+    case decimal
+    /// A struct of scale and base64 of the unscaled value.
+    case variableDecimal
+    /// Double nearest to a numeric.
+    case decimalDouble
+    /// Digits of a numeric between quotes.
+    case decimalString
+    /// The three of money, scale from the settings.
+    case money, moneyDouble, moneyString
+    /// bytea in its four renderings.
+    case base64, base64URL, hex
+    /// date in days since 1970 (`dateDaysStrict`: with Debezium's losses in a snapshot), as ISO 8601 in UTC, and as
+    /// ISO 8601 without a zone.
+    case dateDays, dateDaysStrict, dateISO, datePlain
+    /// time of day.
+    case timeMillis, timeMicros, timeNanos, timeISO, timePlain
+    /// timestamp since 1970.
+    case timestampMillis, timestampMicros, timestampNanos, timestampISO, timestampPlain
+    /// timestamptz as ISO 8601 in UTC with a fixed number of digits.
+    case zonedTimestamp
+    /// timetz as ISO 8601 in UTC.
+    case zonedTime
+    /// interval in microseconds, exact or in Java's double arithmetic, and as ISO 8601.
+    case intervalMicros, intervalMicrosInDouble, intervalISO
+    /// bit(1) as a boolean; longer ones as base64 of little-endian bytes.
+    case bit, bits
+    /// hstore as a string that holds an object, and as an object.
+    case hstoreString, hstoreObject
+    /// A struct of coordinates and well-known binary.
+    case point
+    /// An array of one dimension; more are text, or what Debezium makes of them.
+    case array, arrayStrict
+    /// An array of any number of dimensions, nested.
+    case arrayNested
+}
+
+/// A part of a program's constants.
+struct ConstantRange: BitwiseCopyable {
+    var offset: Int32 = 0
+    var count: Int32 = 0
+    @inline(__always)
+    var range: Range<Int> { Int(offset)..<(Int(offset) + Int(count)) }
+}
+
+/// What to write for one column. Trivial; the constants are its program's.
+struct ColumnProgram: BitwiseCopyable {
+    /// Rendering of a value.
+    var code: ValueCode
+    /// Rendering of an array's elements.
+    var element: ValueCode = .string
+    /// Digits after the point: of a decimal (may be negative) or of seconds.
+    var scale: Int16 = 0
+    /// Index of the column in its relation, and so of its cell.
+    var cell: Int32 = 0
+    /// Part of the replica identity.
+    var isIdentity = false
+    /// Debezium exactly, its losses included.
+    var isStrict = false
+    /// `"name":`, escaped.
+    var name = ConstantRange()
+    /// What NULL looks like: `null`, or the type's fallback where the column is NOT NULL.
+    var missing = ConstantRange()
+    /// What an unchanged TOASTed value looks like.
+    var unchanged = ConstantRange()
+}

@@ -1,0 +1,171 @@
+/// How a type is rendered: the column's code, and the constants that stand for values that are not there.
+struct ValuePlan {
+    var code: ValueCode
+    var element: ValueCode = .string
+    var scale: Int16 = 0
+    /// Debezium's value where a NOT NULL column has none, as JSON.
+    var fallback = "\"\""
+    /// Whether the placeholder of an unchanged value is an array of strings, not a string.
+    var placeholder = Placeholder.string
+
+    /// Shapes of the placeholder for an unchanged value.
+    enum Placeholder { case string, strings, bytes, byteStrings, integers, object, objectText, uuids, null }
+
+    /// The plan for a type, nil when events in this format have no such column.
+    static func make(_ type: ColumnType, _ settings: EncoderSettings) -> ValuePlan? {
+        switch settings.format {
+        case .debezium: debezium(type, settings.debezium)
+        case .flat: flat(type)
+        }
+    }
+
+    private init(_ code: ValueCode, _ fallback: String = "\"\"", scale: Int = 0, _ placeholder: Placeholder = .string) {
+        self.code = code
+        self.fallback = fallback
+        self.scale = Int16(clamping: scale)
+        self.placeholder = placeholder
+    }
+
+    // MARK: Debezium
+
+    private static func debezium(_ type: ColumnType, _ options: DebeziumOptions) -> ValuePlan? {
+        switch type.kind {
+        case .boolean: ValuePlan(.boolean, "false")
+        case .int2, .int4, .int8, .oid: ValuePlan(.integer, "0")
+        case .float4: ValuePlan(.float, "0.0")
+        case .float8: ValuePlan(.double, "0.0")
+        case .numeric: numeric(type, options)
+        case .money: money(options)
+        case .bytea: bytea(options)
+        case .date, .time, .timestamp: temporal(type, options)
+        case .timetz: ValuePlan(.zonedTime, "\"00:00:00Z\"")
+        case .timestamptz: ValuePlan(.zonedTimestamp, "\"1970-01-01T00:00:00Z\"", scale: type.fractionDigits)
+        case .interval: interval(options)
+        case .bit, .varbit: type.length == 1 ? ValuePlan(.bit, "false") : ValuePlan(.bits)
+        case .hstore: hstore(options)
+        case .point:
+            ValuePlan(.point, #"{"x":0.0,"y":0.0,"wkb":"AQEAAAAAAAAAAAAAAAAAAAAAAAAA","srid":null}"#)
+        case .array(let element): array(element, type, options)
+        case .name: ValuePlan(options.strict ? .snapshotString : .string)
+        case .tsquery, .pgLSN, .box, .lseg, .path, .polygon, .circle, .line, .multirange, .composite, .other:
+            options.strict ? nil : ValuePlan(.string)
+        case .text, .varchar, .bpchar, .char, .citext, .json, .jsonb, .xml, .tsvector, .ltree, .enumeration,
+            .uuid, .inet, .cidr, .macaddr, .macaddr8, .int4range, .int8range, .numrange, .tsrange, .tstzrange, .daterange:
+            ValuePlan(.string)
+        }
+    }
+
+    private static func numeric(_ type: ColumnType, _ options: DebeziumOptions) -> ValuePlan {
+        let zero = decimalText(zeroWithScale: max(type.numericScale ?? 0, 0))
+        switch (options.decimal, type.numericScale) {
+        case (.precise, let scale?): return ValuePlan(.decimal, "\"AA==\"", scale: scale)
+        case (.precise, nil): return ValuePlan(.variableDecimal, #"{"scale":0,"value":"AA=="}"#)
+        case (.double, _): return ValuePlan(.decimalDouble, "0.0")
+        case (.string, _): return ValuePlan(.decimalString, "\"\(zero)\"")
+        }
+    }
+
+    private static func money(_ options: DebeziumOptions) -> ValuePlan {
+        let scale = min(max(options.moneyFractionDigits, 0), 18)
+        switch options.decimal {
+        case .precise: return ValuePlan(.money, "\"AA==\"", scale: scale)
+        case .double: return ValuePlan(.moneyDouble, "0.0", scale: scale)
+        case .string: return ValuePlan(.moneyString, "\"\(decimalText(zeroWithScale: scale))\"", scale: scale)
+        }
+    }
+
+    private static func decimalText(zeroWithScale scale: Int) -> String {
+        scale == 0 ? "0" : "0." + String(repeating: "0", count: scale)
+    }
+
+    private static func bytea(_ options: DebeziumOptions) -> ValuePlan {
+        switch options.binary {
+        case .bytes: ValuePlan(.base64, "\"\"", .bytes)
+        case .base64: ValuePlan(.base64, "\"\"", options.strict ? .null : .bytes)
+        case .base64URLSafe: ValuePlan(.base64URL, "\"\"", options.strict ? .null : .bytes)
+        case .hex: ValuePlan(.hex)
+        }
+    }
+
+    private static func temporal(_ type: ColumnType, _ options: DebeziumOptions) -> ValuePlan {
+        let isShort = type.fractionDigits <= 3
+        switch (type.kind, options.timePrecision) {
+        case (.date, .isostring): return ValuePlan(.dateISO, "\"1970-01-01Z\"")
+        case (.date, _): return ValuePlan(options.strict ? .dateDaysStrict : .dateDays, "0")
+        case (.time, .isostring): return ValuePlan(.timeISO, "\"00:00:00Z\"")
+        case (.time, .nanoseconds): return ValuePlan(.timeNanos, "0")
+        case (.time, .connect): return ValuePlan(.timeMillis, "0")
+        case (.time, .adaptive): return ValuePlan(isShort ? .timeMillis : .timeMicros, "0")
+        case (.time, _): return ValuePlan(.timeMicros, "0")
+        case (_, .isostring): return ValuePlan(.timestampISO, "\"1970-01-01T00:00:00Z\"")
+        case (_, .connect): return ValuePlan(.timestampMillis, "0")
+        case (_, .microseconds): return ValuePlan(.timestampMicros, "0")
+        case (_, .nanoseconds): return ValuePlan(.timestampNanos, "0")
+        case (_, .adaptive), (_, .adaptiveTimeMicroseconds):
+            return ValuePlan(isShort ? .timestampMillis : .timestampMicros, "0")
+        }
+    }
+
+    private static func interval(_ options: DebeziumOptions) -> ValuePlan {
+        switch options.interval {
+        case .numeric: ValuePlan(options.strict ? .intervalMicrosInDouble : .intervalMicros, "0")
+        case .string: ValuePlan(.intervalISO, "\"P0Y0M0DT0H0M0S\"")
+        }
+    }
+
+    private static func hstore(_ options: DebeziumOptions) -> ValuePlan {
+        switch options.hstore {
+        case .json: ValuePlan(.hstoreString, "\"{}\"", .objectText)
+        case .map: ValuePlan(.hstoreObject, "{}", .object)
+        }
+    }
+
+    private static func array(_ element: ColumnType, _ type: ColumnType, _ options: DebeziumOptions) -> ValuePlan? {
+        if options.strict {
+            switch element.kind {
+            case .money, .name, .interval, .varbit, .xml, .point, .array: return nil
+            default: break
+            }
+        }
+        var inherited = element
+        if element.modifier < 0 && type.modifier >= 0 {
+            inherited = ColumnType(
+                oid: element.oid, baseOID: element.baseOID, modifier: type.modifier, name: element.name,
+                kind: element.kind)
+        }
+        guard let plan = debezium(inherited, options) else { return nil }
+        var array = ValuePlan(options.strict ? .arrayStrict : .array, "[]", scale: Int(plan.scale), .strings)
+        array.element = plan.code
+        switch element.kind {
+        case .bytea where plan.placeholder == .bytes: array.placeholder = .byteStrings
+        case .int4, .int8, .date: array.placeholder = .integers
+        case .uuid: array.placeholder = .uuids
+        default: break
+        }
+        return array
+    }
+
+    // MARK: Flat
+
+    private static func flat(_ type: ColumnType) -> ValuePlan {
+        switch type.kind {
+        case .boolean: return ValuePlan(.boolean)
+        case .int2, .int4, .int8, .oid: return ValuePlan(.integer)
+        case .float4, .float8, .numeric: return ValuePlan(.numberOrWord)
+        case .bytea: return ValuePlan(.base64)
+        case .date: return ValuePlan(.datePlain)
+        case .time: return ValuePlan(.timePlain)
+        case .timestamp: return ValuePlan(.timestampPlain)
+        case .timestamptz: return ValuePlan(.zonedTimestamp)
+        case .timetz: return ValuePlan(.zonedTime)
+        case .json, .jsonb: return ValuePlan(.json)
+        case .hstore: return ValuePlan(.hstoreObject)
+        case .array(let element):
+            let plan = flat(element)
+            var array = ValuePlan(.arrayNested, scale: Int(plan.scale))
+            array.element = plan.code
+            return array
+        default: return ValuePlan(.string)
+        }
+    }
+}

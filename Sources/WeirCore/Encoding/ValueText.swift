@@ -1,0 +1,127 @@
+extension ByteBuffer {
+    /// Appends a value's JSON, made from its text form. False when the text is none of the type's: then part of it may
+    /// have been written, and the caller gives up the row.
+    @inline(__always)
+    mutating func appendValue(_ text: ByteView, _ column: ColumnProgram) -> Bool {
+        switch column.code {
+        case .integer: return appendIntegerText(text)
+        case .string:
+            appendString(text)
+            return true
+        case .boolean: return appendBoolean(text)
+        case .timestampMicros: return appendTimestampMicros(text)
+        case .zonedTimestamp: return appendZonedTimestamp(text, digits: Int(column.scale))
+        default: return appendOther(text, column)
+        }
+    }
+
+    /// Copies an integer's digits, looking at each: whatever a transform left in the cell, the event stays JSON.
+    @inline(__always)
+    private mutating func appendIntegerText(_ text: ByteView) -> Bool {
+        let isNegative = text.at(0) == UInt8(ascii: "-")
+        let digits = text.count - (isNegative ? 1 : 0)
+        guard digits > 0, digits <= 20 else { return false }
+        let to = unsafe room(text.count)
+        if isNegative { unsafe to[0] = UInt8(ascii: "-") }
+        var isNumber = true
+        for index in (isNegative ? 1 : 0)..<text.count {
+            let byte = text[index]
+            isNumber = isNumber && byte &- UInt8(ascii: "0") < 10
+            unsafe to[index] = byte
+        }
+        unsafe advance(text.count)
+        return isNumber
+    }
+
+    @inline(__always)
+    private mutating func appendBoolean(_ text: ByteView) -> Bool {
+        guard text.count == 1, text[0] == UInt8(ascii: "t") || text[0] == UInt8(ascii: "f") else { return false }
+        text[0] == UInt8(ascii: "t") ? append("true" as StaticString) : append("false" as StaticString)
+        return true
+    }
+
+    @inline(never)
+    private mutating func appendOther(_ text: ByteView, _ column: ColumnProgram) -> Bool {
+        switch column.code {
+        case .decimal, .variableDecimal, .decimalDouble, .decimalString, .money, .moneyDouble, .moneyString, .double,
+            .float, .numberOrWord:
+            return appendNumber(text, column)
+        case .dateDays, .dateDaysStrict, .dateISO, .datePlain, .timeMillis, .timeMicros, .timeNanos, .timeISO,
+            .timePlain, .timestampMillis, .timestampMicros, .timestampNanos, .timestampISO, .timestampPlain,
+            .zonedTimestamp, .zonedTime, .intervalMicros, .intervalMicrosInDouble, .intervalISO:
+            return appendTemporal(text, column)
+        case .base64: return appendBytea(text, .base64)
+        case .base64URL: return appendBytea(text, .base64URL)
+        case .hex: return appendBytea(text, .hex)
+        case .bit: return appendBit(text)
+        case .bits: return appendBits(text)
+        case .point: return appendPoint(text)
+        case .hstoreString: return appendHstoreString(text, javaOrder: column.isStrict)
+        case .hstoreObject: return appendHstore(text, javaOrder: column.isStrict)
+        case .array: return appendArray(text, column, .text)
+        case .arrayStrict: return appendArray(text, column, .lost)
+        case .arrayNested: return appendArray(text, column, .nested)
+        case .json:
+            appendJSON(text)
+            return true
+        case .integer: return appendIntegerText(text)
+        case .boolean: return appendBoolean(text)
+        case .snapshotString, .string:
+            appendString(text)
+            return true
+        }
+    }
+
+    private mutating func appendNumber(_ text: ByteView, _ column: ColumnProgram) -> Bool {
+        let scale = Int(column.scale)
+        switch column.code {
+        case .double: return appendJavaFloat(text, isDouble: true)
+        case .float: return appendJavaFloat(text, isDouble: false)
+        case .decimal: return appendDecimal(text, scale: scale, strict: column.isStrict)
+        case .variableDecimal: return appendVariableDecimal(text, strict: column.isStrict)
+        case .decimalDouble: return appendDecimalAsDouble(text)
+        case .decimalString: return appendDecimalString(text, strict: column.isStrict)
+        case .money: return appendMoney(text, scale: scale)
+        case .moneyDouble: return appendMoneyDouble(text, scale: scale)
+        case .moneyString: return appendMoneyString(text, scale: scale)
+        default:
+            guard DecimalDigits(text) != nil else { return appendNumericWord(text, strict: false) }
+            append(text)
+            return true
+        }
+    }
+
+    private mutating func appendTemporal(_ text: ByteView, _ column: ColumnProgram) -> Bool {
+        switch column.code {
+        case .dateDays, .dateDaysStrict: appendDateDays(text)
+        case .dateISO: appendDateISO(text)
+        case .datePlain: appendDatePlain(text)
+        case .timeMillis: appendTime(text, divisor: 1000, factor: 1)
+        case .timeMicros: appendTime(text, divisor: 1, factor: 1)
+        case .timeNanos: appendTime(text, divisor: 1, factor: 1000)
+        case .timeISO: appendTimeISO(text, plain: false)
+        case .timePlain: appendTimeISO(text, plain: true)
+        case .timestampMillis: appendTimestampMillis(text)
+        case .timestampMicros: appendTimestampMicros(text)
+        case .timestampNanos: appendTimestampNanos(text)
+        case .timestampISO: appendTimestampISO(text)
+        case .timestampPlain: appendTimestampPlain(text)
+        case .zonedTimestamp: appendZonedTimestamp(text, digits: Int(column.scale))
+        case .zonedTime: appendZonedTime(text)
+        case .intervalMicros: appendIntervalMicros(text, inDouble: false)
+        case .intervalMicrosInDouble: appendIntervalMicros(text, inDouble: true)
+        default: appendIntervalISO(text)
+        }
+    }
+
+    /// Appends text that is JSON as it is; line breaks and tabs, which JSON allows between its parts only, become
+    /// spaces, so that an event stays on one line.
+    private mutating func appendJSON(_ text: ByteView) {
+        let to = unsafe room(text.count)
+        for index in 0..<text.count {
+            let byte = text[index]
+            unsafe to[index] = byte < 0x20 ? UInt8(ascii: " ") : byte
+        }
+        unsafe advance(text.count)
+    }
+}
