@@ -39,6 +39,7 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(
             name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+        .systemLibrary(name: "CGetopt"),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         // The domain and the owners of C handles.
@@ -61,7 +62,7 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "WeirCore", "AdminServer", "SettingsFile", "LibSQLite", "LibCrypto", "LibPQ", "LibRdKafka",
+                "CGetopt", "WeirCore", "AdminServer", "SettingsFile", "LibSQLite", "LibCrypto", "LibPQ", "LibRdKafka",
                 "PostgresSource", "PostgresSink", "KafkaSink", "KafkaSource", "StdoutSink",
             ],
             swiftSettings: common),

@@ -1,1 +1,4 @@
-print("weir")
+import Glibc
+
+Signals.ignoreBrokenPipes()
+exit(Program.run(Array(CommandLine.arguments.dropFirst())).rawValue)

@@ -199,6 +199,18 @@ extension SettingsField where Value == [String] {
     }
 }
 
+extension SettingsField where Value == TableSelection {
+    /// A list of table patterns; a single pattern counts as a list of one. An empty list selects every table.
+    public static func tables(_ name: String, _ fallback: SettingsFallback<TableSelection>, doc: String) -> Self {
+        let show: (TableSelection) -> String = { $0.patterns.map(\.description).joined(separator: ", ") }
+        return Self(
+            name, type: "list of patterns", fallback, doc: doc, show: show,
+            read: { node, path, decoding in
+                SettingsScalars.tables(node, path, decoding)
+            })
+    }
+}
+
 extension SettingsField where Value == [SettingsProperty] {
     /// Free keys with text values, handed to a library as they are; nested maps are joined with dots. A value whose
     /// key names a password, secret or key is secret and may be `file:PATH`.

@@ -19,6 +19,7 @@ public enum SettingsReference {
             blocks.append(block("Transform `\(step.name)`", path: "transforms[].\(step.name).", step.fields))
         }
         blocks.append(block("State", path: "state.", [WeirSettings.Keys.statePath.info]))
+        blocks.append(block("HTTP endpoint", path: "http.", [WeirSettings.Keys.listen.info]))
         blocks.append(block("Debezium events", path: "debezium.", DebeziumSettings.fields))
         blocks.append(block("Limits", path: "limits.", PipelineSettings.fields))
         return blocks.joined(separator: "\n")

@@ -97,4 +97,27 @@ enum SettingsScalars {
             return nil
         }
     }
+
+    static func tables(_ node: SettingsNode, _ path: SettingsPath, _ decoding: SettingsDecoding) -> TableSelection? {
+        if case .sequence(let items) = node.content {
+            let patterns = items.enumerated().map { pattern($0.element, path.appending(index: $0.offset), decoding) }
+            return patterns.contains(nil) ? nil : TableSelection(patterns.compactMap(\.self))
+        }
+        return pattern(node, path, decoding).map { TableSelection([$0]) }
+    }
+
+    private static func pattern(
+        _ node: SettingsNode, _ path: SettingsPath, _ decoding: SettingsDecoding
+    ) -> TablePattern? {
+        guard let text = text(node, path, decoding) else { return nil }
+        do throws(TablePattern.Problem) {
+            return try TablePattern(text)
+        } catch {
+            decoding.problem(
+                path, node.mark,
+                "\(SettingsDecoding.quoted(node)) is no table pattern: "
+                    + "\(error.description)")
+            return nil
+        }
+    }
 }

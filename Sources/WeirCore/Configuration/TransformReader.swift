@@ -1,6 +1,7 @@
 /// Reads the list `transforms`: each entry is a map with one key that names the step.
 struct TransformReader {
     let decoding: SettingsDecoding
+    let pipeline: String
 
     private static let steps: [(name: String, fields: [SettingsFieldInfo])] = [
         ("filter", FilterKeys.all), ("select", SelectKeys.all), ("drop", SelectKeys.all), ("rename", RenameKeys.all),
@@ -16,7 +17,23 @@ struct TransformReader {
             decoding.problem(path, node.mark, "expected a list of steps, found \(node.kindName)")
             return []
         }
-        return items.enumerated().compactMap { step($0.element, at: path.appending(index: $0.offset)) }
+        return items.enumerated().compactMap { index, item in
+            let problems = decoding.problems.count
+            guard let step = step(item, at: path.appending(index: index)) else { return nil }
+            if decoding.problems.count == problems { check(step, at: path.appending(index: index), item.mark) }
+            return step
+        }
+    }
+
+    /// What can be checked without a table: patterns, templates, values.
+    private func check(_ step: TransformSettings, at path: SettingsPath, _ mark: SettingsMark) {
+        do throws(WeirError) {
+            _ = try TransformChain.make([step], pipeline: pipeline) { _ in UncheckedDigest() }
+        } catch {
+            let message = error.message.replacing("transforms[0]: ", with: "")
+            let cause = error.cause.map { ": \($0)" } ?? ""
+            decoding.problem(path, mark, message + cause, suggestion: error.advice)
+        }
     }
 
     private func step(_ node: SettingsNode, at path: SettingsPath) -> TransformSettings? {
@@ -200,6 +217,11 @@ struct TransformReader {
             table: section.value(RouteKeys.table, or: ""), topic: section.value(RouteKeys.topic),
             target: section.value(RouteKeys.target))
     }
+}
+
+/// Stands in for the hash while a chain is only checked.
+private final class UncheckedDigest: SaltedDigest {
+    func digest(_ value: Span<UInt8>, into output: inout MutableSpan<UInt8>) throws(WeirError) {}
 }
 
 /// Reads one condition of a filter.

@@ -5,13 +5,13 @@ public struct WeirSettings: Sendable {
         /// Unique in the pipeline; the key of its position, so it must not change between runs.
         public let name: String
         /// What its type's keys say.
-        public let settings: any SinkSettings
+        public let settings: any SinkSection
     }
 
     /// The pipeline's name.
     public var pipeline: String
     /// Where changes come from.
-    public var source: any SourceSettings
+    public var source: any SourceSection
     /// The steps between source and sinks, in order.
     public var transforms: [TransformSettings]
     /// Where changes go; at least one.
@@ -22,6 +22,8 @@ public struct WeirSettings: Sendable {
     public var debezium: DebeziumSettings
     /// Bounds in time and memory.
     public var limits: PipelineSettings
+    /// Where health, status and metrics are served; nil when they are not.
+    public var http: SocketPlace?
 }
 
 extension WeirSettings {
@@ -41,7 +43,7 @@ extension WeirSettings {
         static let journal = SettingsFieldInfo(
             name: "journal", type: "map", fallback: .none, doc: "Not in this version.")
         static let http = SettingsFieldInfo(
-            name: "http", type: "map", fallback: .none, doc: "Not in this version.")
+            name: "http", type: "map", fallback: .none, doc: "The HTTP endpoint; without this block there is none.")
         static let debezium = SettingsFieldInfo(
             name: "debezium", type: "map", fallback: .none, doc: "How Debezium events are written.")
         static let limits = SettingsFieldInfo(
@@ -56,6 +58,18 @@ extension WeirSettings {
             "name", .derived("the type"),
             doc: "The sink's name, the key of its position; needed when two sinks have the same type."
         ).checked { PostgresNames.identifierFault($0) }
+        static let listen = SettingsField<SocketPlace>(
+            SettingsFieldInfo(
+                name: "listen", type: "address:port", fallback: .value("127.0.0.1:8070"),
+                doc: "Where `/metrics`, `/health/live`, `/health/ready` and `/status` are served."),
+            fallback: SocketPlace(host: "127.0.0.1", port: 8070)
+        ) { node, path, decoding in
+            if let place = node.text.flatMap(SocketPlace.init) { return place }
+            decoding.problem(
+                path, node.mark, "expected an address and a port, found \(SettingsDecoding.quoted(node))",
+                suggestion: "such as 127.0.0.1:8070 or [::1]:8070")
+            return nil
+        }
         static let statePath = SettingsField<String>.text(
             "path", .value("./weir-state"),
             doc: "Folder of the SQLite file with the positions of sinks that cannot keep their own.")
@@ -72,7 +86,7 @@ extension WeirSettings {
             decoding: decoding)
         let common = CommonSettings(pipeline: pipeline, debezium: debezium)
         let source = readSource(root, catalog, common)
-        let transforms = TransformReader(decoding: decoding)
+        let transforms = TransformReader(decoding: decoding, pipeline: pipeline)
             .read(root.node("transforms"), at: SettingsPath().appending(key: "transforms"))
         let sinks = readSinks(root, catalog, common)
         let state = SettingsSection(
@@ -81,11 +95,19 @@ extension WeirSettings {
         let statePath = state.value(Keys.statePath, or: "")
         let limits = PipelineSettings(
             reading: root.node("limits"), at: SettingsPath().appending(key: "limits"), decoding: decoding)
+        let http = readHTTP(root)
         refuseMissingFeatures(root)
         guard decoding.problems.isEmpty, let source else { return nil }
         return WeirSettings(
             pipeline: pipeline, source: source, transforms: transforms, sinks: sinks, statePath: statePath,
-            debezium: debezium, limits: limits)
+            debezium: debezium, limits: limits, http: http)
+    }
+
+    private static func readHTTP(_ root: SettingsSection) -> SocketPlace? {
+        guard let node = root.node("http") else { return nil }
+        let section = SettingsSection(
+            node, at: SettingsPath().appending(key: "http"), fields: [Keys.listen.info], decoding: root.decoding)
+        return section.value(Keys.listen)
     }
 
     /// What product and file format foresee but this version does not do is refused, not ignored.
@@ -93,14 +115,11 @@ extension WeirSettings {
         if root.has("journal") {
             root.problem("journal", "the journal is not in this version", suggestion: "remove the key")
         }
-        if root.has("http") {
-            root.problem("http", "the HTTP endpoint is not in this version", suggestion: "remove the key")
-        }
     }
 
     private static func readSource(
         _ root: SettingsSection, _ catalog: SettingsCatalog, _ common: CommonSettings
-    ) -> (any SourceSettings)? {
+    ) -> (any SourceSection)? {
         let path = SettingsPath().appending(key: "source")
         let node = root.node("source")
         let types = catalog.sources.map { $0.type }

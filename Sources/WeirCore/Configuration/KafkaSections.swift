@@ -1,5 +1,5 @@
 /// `sinks` entry of type `kafka`: events published to topics.
-public struct KafkaSinkSettings: SinkSettings, Equatable {
+public struct KafkaSinkSection: SinkSection, Equatable {
     /// What `sinks[].type` says.
     public static let type = "kafka"
 
@@ -59,7 +59,7 @@ public struct KafkaKeyColumns: Sendable, Equatable {
     }
 }
 
-extension KafkaSinkSettings {
+extension KafkaSinkSection {
     private enum Keys {
         static let brokers = SettingsField<String>.text(
             "brokers", .required, doc: "Bootstrap servers, such as `127.0.0.1:9092`; several are separated by commas.")
@@ -140,7 +140,7 @@ extension KafkaSinkSettings {
 }
 
 /// `source` of type `kafka`: events recorded in topics, by Weir or by Debezium, read again.
-public struct KafkaSourceSettings: SourceSettings, Equatable {
+public struct KafkaSourceSection: SourceSection, Equatable {
     /// What `source.type` says.
     public static let type = "kafka"
 
@@ -182,14 +182,13 @@ public struct KafkaSourceSettings: SourceSettings, Equatable {
 public enum KafkaNames {
     /// What is wrong with a template of topic names, or nil.
     public static func templateFault(_ template: String) -> String? {
-        var rest = Substring(template)
-        while let open = rest.firstIndex(where: { $0 == "{" || $0 == "}" }) {
-            let known = ["{pipeline}", "{schema}", "{table}"].first { rest[open...].hasPrefix($0) }
-            guard let known else { return "a template's placeholders are {pipeline}, {schema} and {table}" }
-            rest = rest[open...].dropFirst(known.count)
+        let name: String
+        do throws(WeirError) {
+            name = try NameTemplate(template, pipeline: "p").filled(for: TableName(schema: "s", name: "t"))
+        } catch {
+            return "a template's placeholders are {pipeline}, {schema} and {table}"
         }
-        let plain = ["{pipeline}", "{schema}", "{table}"].reduce(template) { $0.replacing($1, with: "") }
-        let isAllowed = plain.utf8.allSatisfy { byte in
+        let isAllowed = name.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
@@ -198,6 +197,6 @@ public enum KafkaNames {
             }
         }
         if !isAllowed { return "a topic's name has only letters, digits, \".\", \"_\" and \"-\"" }
-        return plain.utf8.count > 249 ? "a topic's name has at most 249 characters" : nil
+        return name.utf8.count > 249 ? "a topic's name has at most 249 characters" : nil
     }
 }

@@ -1,0 +1,50 @@
+import SettingsFile
+import WeirCore
+
+/// A configuration that was read without a problem.
+struct LoadedConfiguration: Sendable {
+    /// The file.
+    let path: String
+    /// What it says.
+    let settings: WeirSettings
+
+    /// The file a command reads when none is named.
+    static let defaultPath = "weir.yaml"
+
+    /// Reads a command's configuration. Nil when there was a problem; all of them were reported then. The console
+    /// hides the configuration's secrets from then on.
+    static func load(_ command: ParsedCommand, path: String? = nil, console: Console) -> LoadedConfiguration? {
+        let path = path ?? command.arguments.first ?? defaultPath
+        var overrides: [SettingsOverride] = []
+        do throws(SettingsOverrideError) {
+            for argument in command.options["set"] ?? [] { overrides.append(try SettingsOverride(parsing: argument)) }
+        } catch {
+            console.report(UsageError(error.reason, command: command.name))
+            return nil
+        }
+        let decoding = SettingsDecoding(readFile: SettingsLoader.secretFile)
+        let tree: SettingsNode
+        do throws(FileReadError) {
+            let loaded = try SettingsLoader().load(path: path, overrides: overrides)
+            loaded.problems.forEach(decoding.add)
+            tree = loaded.tree
+        } catch {
+            var failure = WeirError(
+                .configurationInvalid, stage: .configuration, "The configuration \(error.path) cannot be read",
+                cause: error.reason)
+            if command.arguments.isEmpty {
+                failure.advice = "Name the file: weir \(command.name.rawValue) path/to/weir.yaml"
+            }
+            console.report(failure)
+            return nil
+        }
+        let settings = WeirSettings.read(tree, catalog: .standard, decoding: decoding)
+        console.hide(decoding.secrets)
+        for warning in decoding.warnings { console.logger.warning(warning.description(file: path)) }
+        guard let settings else {
+            if let problems = SettingsProblems(decoding.problems) { console.report(problems, file: path) }
+            return nil
+        }
+        return LoadedConfiguration(path: path, settings: settings)
+    }
+}

@@ -1,0 +1,101 @@
+import Testing
+import WeirTestKit
+
+/// The program as a user meets it: exit codes, where words go, secrets.
+@Suite struct ProgramTests {
+    @Test func versionAndHelpGoToTheStandardOutput() throws {
+        let version = try WeirProcess.run(["--version"])
+        #expect(version.exit == .status(0))
+        #expect(version.standardOutput.first?.hasPrefix("weir ") == true && version.standardError.isEmpty)
+        let help = try WeirProcess.run(["run", "--help"])
+        #expect(help.exit == .status(0))
+        #expect(help.standardOutput.contains("Usage: weir run [OPTIONS] [CONFIG]") && help.standardError.isEmpty)
+    }
+
+    @Test func wrongUsageIsExitCodeTwo() throws {
+        let result = try WeirProcess.run(["rnu"])
+        #expect(result.exit == .status(2))
+        #expect(result.standardOutput.isEmpty)
+        #expect(
+            result.standardError == [
+                "weir: unknown command \"rnu\"; did you mean \"run\"?", "Try \"weir --help\".",
+            ])
+    }
+
+    @Test(arguments: ["run", "backfill", "replay", "check", "status"])
+    func everyProblemOfAConfigurationIsTold(command: String) throws {
+        let folder = try TemporaryDirectory()
+        try folder.write("source: {urk: x}\nsinks:\n  - {type: kafak}\n", to: "weir.yaml")
+        let result = try WeirProcess.run([command, "--set", "state.path=[]"], workingDirectory: folder.path)
+        #expect(result.exit == .status(2))
+        #expect(result.standardOutput.isEmpty)
+        #expect(
+            result.standardError == [
+                "weir.yaml:1:9: source.url: this setting is required; "
+                    + "The source database: any libpq connection string, several hosts and TLS included.",
+                "weir.yaml:1:10: source.urk: unknown key; did you mean \"url\"?",
+                "weir.yaml:3:12: sinks[0].type: \"kafak\" is not one of kafka, postgres, stdout; did you mean "
+                    + "\"kafka\"?",
+                "--set: state.path: expected a text, found a list",
+                "weir: 4 problems in the configuration weir.yaml",
+            ])
+    }
+
+    @Test func aMissingConfigurationIsExitCodeTwo() throws {
+        let folder = try TemporaryDirectory()
+        let result = try WeirProcess.run(["run"], workingDirectory: folder.path)
+        #expect(result.exit == .status(2))
+        #expect(
+            result.standardError == [
+                "weir: The configuration weir.yaml cannot be read: No such file or directory",
+                "weir: Name the file: weir run path/to/weir.yaml",
+            ])
+    }
+
+    @Test func jsonLinesOnRequest() throws {
+        let folder = try TemporaryDirectory()
+        let file = try folder.write("sinks: [{type: stdout}]\n", to: "c.yaml")
+        let result = try WeirProcess.run(["check", file, "--log-format=json"])
+        #expect(result.exit == .status(2))
+        #expect(result.standardError.count == 1)
+        #expect(result.standardError.first?.hasPrefix("{\"time\":\"") == true)
+        #expect(result.standardError.first?.contains("\"key\":\"source.url\"") == true)
+    }
+
+    @Test func secretsOfABadConfigurationAreNotTold() throws {
+        let canary = "c4n4ry-s3cr3t"
+        let folder = try TemporaryDirectory()
+        try folder.write("u:\(canary)\n", to: "secret")
+        let text = """
+            pipeline: "${CANARY}"
+            source: {url: "postgresql://u:\(canary)@h/db", slot: "${CANARY}", snapshot: "${CANARY}"}
+            sinks:
+              - type: kafka
+                brokers: x
+                properties: {sasl.password: "\(canary)", ssl.key.password: "file:\(folder.path)/secret"}
+              - {type: postgres, url: "host=h password=\(canary)", schema: "${CANARY}"}
+            transforms: [{mask: {columns: [x], with: sha256, salt: "${CANARY}"}}]
+            """
+        try folder.write(text, to: "weir.yaml")
+        for format in ["text", "json"] {
+            let result = try WeirProcess.run(
+                ["run", "--log-format", format, "--log-level", "debug"], environment: ["CANARY": canary],
+                workingDirectory: folder.path)
+            #expect(result.exit == .status(2))
+            #expect(!(result.standardOutput + result.standardError).joined().contains(canary))
+            #expect(result.standardError.count > 3)
+        }
+    }
+
+    @Test func theReferenceIsMadeFromTheDeclarations() throws {
+        let result = try WeirProcess.run(["reference"])
+        #expect(result.exit == .status(0))
+        #expect(result.standardOutput.contains { $0.hasPrefix("| `source.url` | connection string | **required** |") })
+    }
+
+    @Test(arguments: ["bash", "zsh", "fish"]) func completionsArePrinted(shell: String) throws {
+        let result = try WeirProcess.run(["completions", shell])
+        #expect(result.exit == .status(0))
+        #expect(result.standardOutput.count > 10 && result.standardError.isEmpty)
+    }
+}
