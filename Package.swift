@@ -20,7 +20,7 @@ func connector(_ module: String, _ folder: String, _ dependencies: [Target.Depen
 
 func tests(_ module: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(
-        name: module, dependencies: dependencies + ["WeirTestKit"], path: "Tests/\(module)",
+        name: module, dependencies: dependencies + ["WeirCore", "WeirTestKit"], path: "Tests/\(module)",
         swiftSettings: common)
 }
 
@@ -72,7 +72,7 @@ let package = Package(
             name: "WeirTestKit", dependencies: ["WeirCore", "LibRdKafka", "CLibPQ", "CRdKafka"],
             swiftSettings: common),
         tests("WeirTestKitTests", []),
-        tests("WeirCoreTests", ["WeirCore", "LibCrypto"]),
+        tests("WeirCoreTests", ["LibCrypto"]),
         tests("PgOutputTests", ["PgOutput"]),
         tests("LibPQTests", ["LibPQ"]),
         tests("LibRdKafkaTests", ["LibRdKafka"]),

@@ -49,7 +49,7 @@ if [[ -z $unit ]]; then
 fi
 
 job=
-# grouped COMMAND...: runs it in a process group of its own, so that servers_end can end all of it.
+# grouped COMMAND...: runs it in a process group of its own: Ctrl-C then ends this script, whose trap ends the rest.
 grouped() {
     local status=0
     set -m
@@ -60,7 +60,10 @@ grouped() {
     job=
     return "$status"
 }
-servers_before_end() { [[ -z $job ]] || kill -TERM -- "-$job" 2>/dev/null; }
+# `swift test` starts the tests in yet another group and leaves them running when it is told to end, hence the tree.
+servers_before_end() {
+    [[ -z $job ]] || servers_descendants "$job" | xargs -r kill -TERM "$job" 2>/dev/null
+}
 
 build() { swift build --build-tests 2>&1 | tee "$SERVERS_DIR/build.log" | digest; }
 

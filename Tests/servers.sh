@@ -120,6 +120,25 @@ servers_end() {
     exit "$status"
 }
 
+# servers_descendants PID: prints the processes that it started, and those that they started.
+servers_descendants() {
+    local stat line parents=" $1 " grown=1
+    # /proc/PID/stat is: PID (name) state parent ..., where the name may hold anything.
+    while ((grown)); do
+        grown=0
+        for stat in /proc/[0-9]*/stat; do
+            { read -r line <"$stat"; } 2>/dev/null || continue
+            local pid=${line%% *} rest=${line##*) }
+            rest=${rest#* }
+            if [[ $parents == *" ${rest%% *} "* && $parents != *" $pid "* ]]; then
+                parents+="$pid "
+                grown=1
+                echo "$pid"
+            fi
+        done
+    done
+}
+
 # servers_reap TENTHS: gives the servers that long to end, then kills those that have not.
 servers_reap() {
     local left=$1 pid

@@ -279,20 +279,13 @@ final class PostgresTemplate: Sendable {
     }
 
     func copy(to path: String, in folder: TemporaryDirectory) throws {
-        guard let tool = TestEnvironment.executable(named: "cp") else { throw TestKitError("no cp in PATH") }
-        try Self.run(tool, ["-a", "--reflink=auto", directory.file("data"), path], in: folder)
+        try Self.run("cp", ["-a", "--reflink=auto", directory.file("data"), path], in: folder)
     }
 
     private static func run(_ program: String, _ arguments: [String], in directory: TemporaryDirectory) throws {
-        let output = try CapturedOutput()
-        defer { close(output.writeEnd) }
-        var request = ProcessRequest(executable: program, arguments: arguments, workingDirectory: directory.path)
-        request.user = ServerUser.current
-        request.standardOutput = output.writeEnd
-        request.standardError = output.writeEnd
-        let exit = try ChildProcess(request).waitForExit(timeout: .seconds(120))
-        guard exit == .status(0) else {
-            throw TestKitError("\(program): \(exit?.description ?? "hangs")\n\(output.lines.joined(separator: "\n"))")
+        let result = try runCommand(program, arguments, in: directory.path, as: ServerUser.current)
+        guard result.exit == .status(0) else {
+            throw TestKitError("\(program): \(result.exit)\n\(result.errors.joined(separator: "\n"))")
         }
     }
 }

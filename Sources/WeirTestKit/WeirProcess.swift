@@ -75,26 +75,14 @@ public final class WeirProcess: Sendable {
         _ = child.waitForExit(timeout: .seconds(10))
     }
 
-    /// Runs `weir` to its end.
-    ///
-    /// - Returns: how it ended, and all it wrote. Throws, and kills it, when it takes longer than `timeout`.
+    /// Runs `weir` to its end; over `timeout` it is killed and this throws.
     public static func run(
         _ arguments: [String], environment: [String: String] = [:], workingDirectory: String = "/",
         timeout: Duration = .seconds(60)
-    ) throws -> Finished {
-        let process = try WeirProcess(arguments, environment: environment, workingDirectory: workingDirectory)
-        let exit = try process.waitForExit(timeout: timeout)
-        return Finished(exit: exit, standardOutput: process.outputLines, standardError: process.errorLines)
-    }
-
-    /// What a finished run left.
-    public struct Finished: Sendable {
-        /// How it ended.
-        public let exit: ProcessExit
-        /// The lines of standard output.
-        public let standardOutput: [String]
-        /// The lines of standard error.
-        public let standardError: [String]
+    ) throws -> CommandResult {
+        guard let binary else { throw TestKitError("no weir binary: build it, or set WEIR_BINARY") }
+        return try runCommand(
+            binary, arguments, environment: environment, in: workingDirectory, timeout: timeout)
     }
 
     /// The process's number.
