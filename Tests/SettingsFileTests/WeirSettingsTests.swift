@@ -21,9 +21,9 @@ private func read(
     @Test func onlyASourceURLAndASinkAreNeeded() throws {
         let (settings, _, problems) = try read("source: {url: postgresql://h/db}\nsinks: [{type: stdout}]\n")
         #expect(problems.isEmpty)
-        let source = try #require(settings?.source as? PostgresSourceSection)
+        let source = try #require(settings?.source as? PostgresSourceSettings)
         #expect(
-            source == PostgresSourceSection(url: "postgresql://h/db", slot: "weir_main", publication: "weir_main"))
+            source == PostgresSourceSettings(url: "postgresql://h/db", slot: "weir_main", publication: "weir_main"))
         #expect(settings?.pipeline == "main")
         #expect(settings?.statePath == "./weir-state")
         #expect(settings?.sinks.map(\.name) == ["stdout"])
@@ -66,12 +66,12 @@ private func read(
         let files: [String: SettingsDecoding.FileContent] = ["/run/sasl": .text("pw1\n", readableByOthers: true)]
         let (settings, decoding, problems) = try read(text, ["SALT": "pepper"], files: files)
         #expect(problems.isEmpty)
-        let source = try #require(settings?.source as? PostgresSourceSection)
-        #expect(source.tables?.patterns.map(\.description) == ["public.*", "!public.audit_*"])
+        let source = try #require(settings?.source as? PostgresSourceSettings)
+        #expect(source.tables == ["public.*", "!public.audit_*"])
         #expect(source.slot == "other" && source.publication == "weir_shop")
         #expect(source.snapshot == .never && source.statusInterval == .seconds(5))
         #expect(settings?.transforms == expectedTransforms)
-        let kafka = try #require(settings?.sinks.first?.settings as? KafkaSinkSection)
+        let kafka = try #require(settings?.sinks.first?.settings as? KafkaSinkSettings)
         #expect(kafka.partitions == 3 && kafka.topic == "{pipeline}.{schema}.{table}")
         #expect(kafka.topicProperties == [SettingsProperty(name: "cleanup.policy", value: "compact")])
         #expect(kafka.keyColumns == [KafkaKeyColumns(table: "public.orders", columns: ["customer"])])
@@ -164,7 +164,7 @@ private func read(
         "13:21: transforms[5].filter.where: a condition needs \"column\"",
         "14:21: transforms[6].filter.where: a condition needs exactly one test; "
             + "tests are equals, not, in, null, prefix, below, max, above, min",
-        "15:30: transforms[7].route.topic: a template's placeholders are {pipeline}, {schema} and {table}",
+        "15:30: transforms[7].route.topic: a template's placeholders are {pipeline}, {schema}, {table}",
         "17:5: sinks[0].brokers: this setting is required; "
             + "Bootstrap servers, such as `127.0.0.1:9092`; several are separated by commas.",
         "18:12: sinks[0].topic: a topic's name has only letters, digits, \".\", \"_\" and \"-\"",

@@ -197,12 +197,10 @@ extension SettingsField where Value == [String] {
                 SettingsScalars.texts(node, path, decoding)
             })
     }
-}
 
-extension SettingsField where Value == TableSelection {
-    /// A list of table patterns; a single pattern counts as a list of one. An empty list selects every table.
-    public static func tables(_ name: String, _ fallback: SettingsFallback<TableSelection>, doc: String) -> Self {
-        let show: (TableSelection) -> String = { $0.patterns.map(\.description).joined(separator: ", ") }
+    /// A list of table patterns (``TablePattern``), as written; a single one counts as a list of one.
+    public static func tables(_ name: String, _ fallback: SettingsFallback<[String]>, doc: String) -> Self {
+        let show: ([String]) -> String = { $0.joined(separator: ", ") }
         return Self(
             name, type: "list of patterns", fallback, doc: doc, show: show,
             read: { node, path, decoding in

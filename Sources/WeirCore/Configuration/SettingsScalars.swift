@@ -98,25 +98,20 @@ enum SettingsScalars {
         }
     }
 
-    static func tables(_ node: SettingsNode, _ path: SettingsPath, _ decoding: SettingsDecoding) -> TableSelection? {
-        if case .sequence(let items) = node.content {
-            let patterns = items.enumerated().map { pattern($0.element, path.appending(index: $0.offset), decoding) }
-            return patterns.contains(nil) ? nil : TableSelection(patterns.compactMap(\.self))
-        }
-        return pattern(node, path, decoding).map { TableSelection([$0]) }
+    static func tables(_ node: SettingsNode, _ path: SettingsPath, _ decoding: SettingsDecoding) -> [String]? {
+        guard case .sequence(let items) = node.content else { return pattern(node, path, decoding).map { [$0] } }
+        let patterns = items.enumerated().map { pattern($0.element, path.appending(index: $0.offset), decoding) }
+        return patterns.contains(nil) ? nil : patterns.compactMap(\.self)
     }
 
-    private static func pattern(
-        _ node: SettingsNode, _ path: SettingsPath, _ decoding: SettingsDecoding
-    ) -> TablePattern? {
+    private static func pattern(_ node: SettingsNode, _ path: SettingsPath, _ decoding: SettingsDecoding) -> String? {
         guard let text = text(node, path, decoding) else { return nil }
         do throws(TablePattern.Problem) {
-            return try TablePattern(text)
+            _ = try TablePattern(text)
+            return text
         } catch {
             decoding.problem(
-                path, node.mark,
-                "\(SettingsDecoding.quoted(node)) is no table pattern: "
-                    + "\(error.description)")
+                path, node.mark, "\(SettingsDecoding.quoted(node)) is no table pattern: \(error.description)")
             return nil
         }
     }

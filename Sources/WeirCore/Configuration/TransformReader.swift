@@ -203,7 +203,7 @@ struct TransformReader {
         static let table = SelectKeys.table
         static let topic = SettingsField<String>.text(
             "topic", .none, doc: "Template of the topic's name."
-        ).checked { KafkaNames.templateFault($0) }
+        ).checked { KafkaNames.templateFault($0, placeholders: ["{pipeline}", "{schema}", "{table}"]) }
         static let target = SettingsField<String>.text(
             "target", .none, doc: "Template of the table's name from here on: `table` or `schema.table`.")
         static let all = [table.info, topic.info, target.info]

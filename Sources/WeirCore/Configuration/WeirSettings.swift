@@ -5,13 +5,13 @@ public struct WeirSettings: Sendable {
         /// Unique in the pipeline; the key of its position, so it must not change between runs.
         public let name: String
         /// What its type's keys say.
-        public let settings: any SinkSection
+        public let settings: any SinkSettings
     }
 
     /// The pipeline's name.
     public var pipeline: String
     /// Where changes come from.
-    public var source: any SourceSection
+    public var source: any SourceSettings
     /// The steps between source and sinks, in order.
     public var transforms: [TransformSettings]
     /// Where changes go; at least one.
@@ -119,7 +119,7 @@ extension WeirSettings {
 
     private static func readSource(
         _ root: SettingsSection, _ catalog: SettingsCatalog, _ common: CommonSettings
-    ) -> (any SourceSection)? {
+    ) -> (any SourceSettings)? {
         let path = SettingsPath().appending(key: "source")
         let node = root.node("source")
         let types = catalog.sources.map { $0.type }

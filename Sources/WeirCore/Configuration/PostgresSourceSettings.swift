@@ -1,5 +1,5 @@
 /// `source` of type `postgres`: a database read through logical replication.
-public struct PostgresSourceSection: SourceSection, Equatable {
+public struct PostgresSourceSettings: SourceSettings, Equatable {
     /// When the current rows of the tables are copied before changes are streamed.
     public enum Snapshot: String, Sendable, CaseIterable {
         /// When no position is known.
@@ -17,8 +17,8 @@ public struct PostgresSourceSection: SourceSection, Equatable {
 
     /// A libpq connection string. Holds secrets.
     public var url: String
-    /// The tables; nil when the configuration names none: the publication decides.
-    public var tables: TableSelection?
+    /// Table patterns in order, the last match wins; empty: the publication decides.
+    public var tables: [String]
     /// The replication slot.
     public var slot: String
     /// The publication.
@@ -30,7 +30,7 @@ public struct PostgresSourceSection: SourceSection, Equatable {
 
     /// Makes settings.
     public init(
-        url: String, tables: TableSelection? = nil, slot: String, publication: String, snapshot: Snapshot = .initial,
+        url: String, tables: [String] = [], slot: String, publication: String, snapshot: Snapshot = .initial,
         statusInterval: Duration = .seconds(10)
     ) {
         self.url = url
@@ -42,11 +42,11 @@ public struct PostgresSourceSection: SourceSection, Equatable {
     }
 }
 
-extension PostgresSourceSection {
+extension PostgresSourceSettings {
     private enum Keys {
         static let url = SettingsField<String>.connectionString(
             "url", .required, doc: "The source database: any libpq connection string, several hosts and TLS included.")
-        static let tables = SettingsField<TableSelection>.tables(
+        static let tables = SettingsField<[String]>.tables(
             "tables", .derived("what the publication holds, else all"),
             doc: "Patterns such as `public.*`; `!` excludes, the last match wins, quoted identifiers work.")
         static let slot = SettingsField<String>.text(
@@ -79,7 +79,7 @@ extension PostgresSourceSection {
     public init(reading section: SettingsSection, common: CommonSettings) {
         let derived = "weir_\(common.pipeline)"
         self.init(
-            url: section.value(Keys.url, or: ""), tables: section.value(Keys.tables),
+            url: section.value(Keys.url, or: ""), tables: section.value(Keys.tables, or: []),
             slot: section.value(Keys.slot, or: derived), publication: section.value(Keys.publication, or: derived),
             snapshot: section.value(Keys.snapshot, or: .initial),
             statusInterval: section.value(Keys.statusInterval, or: .seconds(10)))

@@ -15,7 +15,7 @@ public struct CommonSettings: Sendable {
 /// The settings of one type of source: its keys below `source` and the value made of them.
 ///
 /// A connector declares a type that conforms and adds it to the ``SettingsCatalog``; nothing else knows its keys.
-public protocol SourceSection: Sendable {
+public protocol SourceSettings: Sendable {
     /// What `source.type` says.
     static var type: String { get }
     /// The keys besides `type`.
@@ -25,7 +25,7 @@ public protocol SourceSection: Sendable {
 }
 
 /// The settings of one type of sink: its keys in an entry of `sinks` and the value made of them.
-public protocol SinkSection: Sendable {
+public protocol SinkSettings: Sendable {
     /// What `sinks[].type` says.
     static var type: String { get }
     /// The keys besides `type` and `name`.
@@ -37,18 +37,18 @@ public protocol SinkSection: Sendable {
 /// The connectors a configuration may name.
 public struct SettingsCatalog: Sendable {
     /// Types of sources.
-    public var sources: [any SourceSection.Type]
+    public var sources: [any SourceSettings.Type]
     /// Types of sinks.
-    public var sinks: [any SinkSection.Type]
+    public var sinks: [any SinkSettings.Type]
 
     /// Makes a catalog.
-    public init(sources: [any SourceSection.Type], sinks: [any SinkSection.Type]) {
+    public init(sources: [any SourceSettings.Type], sinks: [any SinkSettings.Type]) {
         self.sources = sources
         self.sinks = sinks
     }
 
     /// Those that come with Weir.
     public static let standard = SettingsCatalog(
-        sources: [PostgresSourceSection.self, KafkaSourceSection.self],
-        sinks: [KafkaSinkSection.self, PostgresSinkSection.self, StdoutSinkSection.self])
+        sources: [PostgresSourceSettings.self, KafkaSourceSettings.self],
+        sinks: [KafkaSinkSettings.self, PostgresSinkSettings.self, StdoutSinkSettings.self])
 }

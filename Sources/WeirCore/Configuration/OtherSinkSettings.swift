@@ -1,5 +1,5 @@
 /// `sinks` entry of type `postgres`: transactions applied to another database.
-public struct PostgresSinkSection: SinkSection, Equatable {
+public struct PostgresSinkSettings: SinkSettings, Equatable {
     /// Which table definitions Weir may create or change in the target.
     public enum SchemaChanges: String, Sendable, CaseIterable {
         case none, additive, full
@@ -40,7 +40,7 @@ public struct PostgresSinkSection: SinkSection, Equatable {
 }
 
 /// `sinks` entry of type `stdout`: one JSON object a line on the standard output.
-public struct StdoutSinkSection: SinkSection, Equatable {
+public struct StdoutSinkSettings: SinkSettings, Equatable {
     /// What `sinks[].type` says.
     public static let type = "stdout"
 

@@ -1,11 +1,11 @@
 /// `sinks` entry of type `kafka`: events published to topics.
-public struct KafkaSinkSection: SinkSection, Equatable {
+public struct KafkaSinkSettings: SinkSettings, Equatable {
     /// What `sinks[].type` says.
     public static let type = "kafka"
 
     /// Bootstrap servers, `host:port` separated by commas.
     public var brokers: String
-    /// Template of topic names with `{pipeline}`, `{schema}` and `{table}`.
+    /// Template of topic names with `{pipeline}`, `{database}`, `{schema}` and `{table}`.
     public var topic: String
     /// The form of the events.
     public var format: EventFormat
@@ -59,13 +59,14 @@ public struct KafkaKeyColumns: Sendable, Equatable {
     }
 }
 
-extension KafkaSinkSection {
+extension KafkaSinkSettings {
     private enum Keys {
         static let brokers = SettingsField<String>.text(
             "brokers", .required, doc: "Bootstrap servers, such as `127.0.0.1:9092`; several are separated by commas.")
         static let topic = SettingsField<String>.text(
             "topic", .value("{pipeline}.{schema}.{table}"),
-            doc: "Template of topic names with `{pipeline}`, `{schema}` and `{table}`; a `route` overrides it."
+            doc: "Template of topic names with `{pipeline}`, `{database}`, `{schema}` and `{table}`; a `route` "
+                + "overrides it."
         ).checked { KafkaNames.templateFault($0) }
         static let format = SettingsField<EventFormat>.choice(
             "format", .value(.debezium),
@@ -140,7 +141,7 @@ extension KafkaSinkSection {
 }
 
 /// `source` of type `kafka`: events recorded in topics, by Weir or by Debezium, read again.
-public struct KafkaSourceSection: SourceSection, Equatable {
+public struct KafkaSourceSettings: SourceSettings, Equatable {
     /// What `source.type` says.
     public static let type = "kafka"
 
@@ -180,23 +181,27 @@ public struct KafkaSourceSection: SourceSection, Equatable {
 
 /// What Kafka allows in topic names.
 public enum KafkaNames {
-    /// What is wrong with a template of topic names, or nil.
-    public static func templateFault(_ template: String) -> String? {
-        let name: String
-        do throws(WeirError) {
-            name = try NameTemplate(template, pipeline: "p").filled(for: TableName(schema: "s", name: "t"))
-        } catch {
-            return "a template's placeholders are {pipeline}, {schema} and {table}"
-        }
-        let isAllowed = name.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                true
-            default: false
+    /// What is wrong with a template of topic names, or nil. Besides the placeholders it is plain: what a topic's name
+    /// cannot hold would silently become "_".
+    public static func templateFault(
+        _ template: String, placeholders: [String] = ["{pipeline}", "{database}", "{schema}", "{table}"]
+    ) -> String? {
+        var plain = ""
+        var rest = Substring(template)
+        while let open = rest.firstIndex(where: { $0 == "{" || $0 == "}" }) {
+            plain += rest[..<open]
+            rest = rest[open...]
+            guard let known = placeholders.first(where: { rest.hasPrefix($0) }) else {
+                return "a template's placeholders are \(placeholders.joined(separator: ", "))"
             }
+            rest = rest.dropFirst(known.count)
         }
-        if !isAllowed { return "a topic's name has only letters, digits, \".\", \"_\" and \"-\"" }
-        return name.utf8.count > 249 ? "a topic's name has at most 249 characters" : nil
+        plain += rest
+        guard TopicName.sanitized(plain) == plain || [".", ".."].contains(plain) else {
+            return plain.utf8.count > TopicName.lengthMax
+                ? "a topic's name has at most \(TopicName.lengthMax) characters"
+                : "a topic's name has only letters, digits, \".\", \"_\" and \"-\""
+        }
+        return nil
     }
 }
