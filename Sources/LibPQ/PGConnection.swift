@@ -25,6 +25,8 @@ public struct PGConnection: ~Copyable {
     private let notices: Unmanaged<NoticeReceiver>
     /// Ends waits when raised; taken away for an orderly end after the interrupt.
     var interrupt: WakeSignal?
+    /// Looked at while a call waits; see `init`.
+    private let givesUp: (() -> Bool)?
 
     /// Connects, authenticates and pins the session settings.
     ///
@@ -32,10 +34,12 @@ public struct PGConnection: ~Copyable {
     /// that cannot be used and `connection` for everything else, with the server's SQLSTATE when a server answered.
     /// - Parameters:
     ///   - interrupt: ends every later wait of this connection when raised.
+    ///   - givesUp: called about twice a second while a statement waits for its answer; true ends the wait with an
+    ///     error of kind `interrupted`. May report on what takes so long.
     ///   - onNotice: called on the connection's thread inside other calls, for each notice of the server. Without
     ///     it notices are dropped; libpq never prints them.
     public init(
-        _ settings: ConnectionSettings, interrupt: WakeSignal? = nil,
+        _ settings: ConnectionSettings, interrupt: WakeSignal? = nil, givesUp: (() -> Bool)? = nil,
         onNotice: (@Sendable (PGNotice) -> Void)? = nil
     ) throws(PGError) {
         let parameters = try settings.parameters()
@@ -44,6 +48,7 @@ public struct PGConnection: ~Copyable {
         unsafe handle = connection
         unsafe notices = Unmanaged.passRetained(receiver)
         self.interrupt = interrupt
+        self.givesUp = givesUp
     }
 
     deinit {
@@ -167,10 +172,20 @@ public struct PGConnection: ~Copyable {
     func waitOrThrow(
         forOutput: Bool, until deadline: ContinuousClock.Instant?, _ operation: String
     ) throws(PGError) -> WaitResult {
-        let result = wait(forOutput: forOutput, until: deadline)
-        if result.contains(.interrupted) { throw PGError(.interrupted, operation, "interrupted while waiting") }
-        if result.isEmpty { throw PGError(.timeout, operation, "no answer in time") }
-        return result
+        while true {
+            var end = deadline
+            if givesUp != nil {
+                let soon = ContinuousClock.now.advanced(by: .milliseconds(500))
+                end = deadline.map { min($0, soon) } ?? soon
+            }
+            let result = wait(forOutput: forOutput, until: end)
+            if result.contains(.interrupted) { throw PGError(.interrupted, operation, "interrupted while waiting") }
+            if !result.isEmpty { return result }
+            if let deadline, ContinuousClock.now >= deadline {
+                throw PGError(.timeout, operation, "no answer in time")
+            }
+            if let givesUp, givesUp() { throw PGError(.interrupted, operation, "given up while waiting") }
+        }
     }
 }
 

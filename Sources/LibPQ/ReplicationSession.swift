@@ -57,12 +57,12 @@ public struct ReplicationSession: ~Copyable {
 
     /// Connects with `replication=database`, whatever mode the settings name.
     public init(
-        _ settings: ConnectionSettings, interrupt: WakeSignal? = nil,
+        _ settings: ConnectionSettings, interrupt: WakeSignal? = nil, givesUp: (() -> Bool)? = nil,
         onNotice: (@Sendable (PGNotice) -> Void)? = nil
     ) throws(PGError) {
         var settings = settings
         settings.replication = .database
-        connection = try PGConnection(settings, interrupt: interrupt, onNotice: onNotice)
+        connection = try PGConnection(settings, interrupt: interrupt, givesUp: givesUp, onNotice: onNotice)
     }
 
     /// Runs IDENTIFY_SYSTEM.
@@ -157,6 +157,16 @@ public struct ReplicationSession: ~Copyable {
         let result = connection.wait(forOutput: unsent, until: deadline, wake: wake)
         if result.contains(.writable) && unsent { unsent = !(try connection.flushAvailable()) }
         return result
+    }
+
+    /// Lets messages gather for a moment without looking at the socket; a raised wake-up or interrupt ends it early.
+    ///
+    /// A reader that is faster than the server is woken once a row otherwise, which costs both of them more than the
+    /// row's work.
+    public func pause(_ duration: Duration, wake: WakeSignal? = nil) -> WaitResult {
+        SocketWait.wait(
+            socket: -1, forOutput: false, deadline: .now.advanced(by: duration), wake: wake,
+            interrupt: connection.interrupt)
     }
 
     /// Sends a status update: received up to `received`, durable (flushed and applied) up to `durable`.

@@ -7,7 +7,7 @@ import WeirCore
     private static let system: UInt64 = 7_301_000_000_000_000_001
 
     private func facts(
-        _ mode: SnapshotMode = .initial, slot: SlotFacts? = nil, position: UInt64? = nil,
+        _ mode: PostgresSourceSettings.Snapshot = .initial, slot: SlotFacts? = nil, position: UInt64? = nil,
         intent: SnapshotIntent? = nil
     ) -> StartPlan.Facts {
         let stored = position.map { StoredPosition(lsn: LSN($0), systemIdentifier: Self.system) }
@@ -77,7 +77,7 @@ import WeirCore
     }
 
     @Test func aMissingSlotWithAPositionIsRefused() {
-        for mode in [SnapshotMode.initial, .never] {
+        for mode in [PostgresSourceSettings.Snapshot.initial, .never] {
             #expect(refusal(facts(mode, position: 2000))?.code == .slotMissing)
         }
         var one = facts()

@@ -44,7 +44,8 @@ struct RelationBuilder {
         var columns: [Column] = []
         for column in table.columns where !column.isGenerated && names?.contains(column.name) ?? true {
             let type = try types.type(oid: column.typeOID, modifier: column.modifier, on: connection)
-            let isIdentity = table.replicaIdentity == .full || (table.replicaIdentity != .nothing && key.contains(column.name))
+            let isIdentity =
+                table.replicaIdentity == .full || (table.replicaIdentity != .nothing && key.contains(column.name))
             columns.append(
                 Column(
                     name: column.name, type: type, isIdentity: isIdentity, isNotNull: column.isNotNull,

@@ -18,7 +18,7 @@ struct StartPlan: Equatable {
         /// The snapshot that was begun and not marked as finished.
         var intent: SnapshotIntent?
         /// The configured mode.
-        var mode: SnapshotMode
+        var mode: PostgresSourceSettings.Snapshot
         /// The publication existed before this start.
         var publicationExisted: Bool
         /// This process has begun its snapshot already: `always` means once a process, not once a reconnect.

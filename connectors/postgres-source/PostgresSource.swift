@@ -1,0 +1,281 @@
+import LibPQ
+import Synchronization
+public import WeirCore
+
+/// What a process remembers of its earlier attempts: `snapshot: always` means once a process, not once a reconnect.
+///
+/// One object for one pipeline, shared by the sources that its factory makes.
+public final class PostgresSourceHistory: Sendable {
+    private let snapshot = Atomic<Bool>(false)
+
+    /// Nothing has happened yet.
+    public init() {}
+
+    var hasBegunSnapshot: Bool { snapshot.load(ordering: .relaxed) }
+
+    func beginSnapshot() { snapshot.store(true, ordering: .relaxed) }
+}
+
+/// Reads a PostgreSQL database: a consistent snapshot of its tables where one is due, then every committed change.
+///
+/// Needs PostgreSQL 12 or newer with `wal_level = logical` and a role that may replicate. Uses three connections: the
+/// stream's, one for the catalog, and one for the snapshot while it is taken.
+public final class PostgresSource: ChangeSource {
+    /// What `open` decided on.
+    private enum Work {
+        case copy(SnapshotRun.Order, [PublicationFacts.Table], thenStream: Bool)
+        case stream
+    }
+
+    private let settings: PostgresSourceSettings
+    private let history: PostgresSourceHistory
+    private let batchLimits: BatchLimits
+    private let logger: Logger
+    private var selection: TableSelection?
+    private var catalog: PGConnection?
+    private var session: ReplicationSession?
+    private var work = Work.stream
+    private var start = LSN.zero
+    private var store: (any PositionStore)?
+    private var systemIdentifier: UInt64 = 0
+    private var hasIntent = false
+
+    /// Makes a source; nothing is connected yet.
+    public init(
+        _ settings: PostgresSourceSettings, history: PostgresSourceHistory, batchLimits: BatchLimits = BatchLimits(),
+        logger: Logger = .silent
+    ) {
+        self.settings = settings
+        self.history = history
+        self.batchLimits = batchLimits
+        self.logger = logger
+    }
+
+    // MARK: - Opening
+
+    /// Connects, looks at slot, publication and positions, and decides; creates what is missing.
+    public func open(
+        resume: ResumePoint, store: any PositionStore, feed: Feed
+    ) throws(WeirError) -> SourceDescription {
+        self.store = store
+        selection = try settings.tableSelection()
+        let catalog = try Self.connect(settings, feed)
+        let prerequisites = try SourceErrors.mapping { () throws(PGError) in try Prerequisites.load(on: catalog) }
+        if let error = prerequisites.firstObstacle(snapshotOnly: settings.snapshot == .only) { throw error }
+        var server = prerequisites.server
+        systemIdentifier = server.systemIdentifier
+        if settings.snapshot == .only {
+            let published = try PublishedTables.find(
+                settings.publication, selection: selection, on: catalog)
+            work = .copy(
+                SnapshotRun.Order(purpose: .backfill, batchLimits: batchLimits), published, thenStream: false)
+            self.catalog = consume catalog
+            return SourceDescription(
+                systemIdentifier: server.systemIdentifier, database: server.database, start: server.walEnd)
+        }
+        let session = try Self.replicate(settings, feed, watch: SlotWatch(settings, logger))
+        server.walEnd = try SourceErrors.mapping { () throws(PGError) in try session.identifySystem().walEnd }
+        let action = try decide(server, resume, store, on: catalog)
+        // A missing publication is only made once the plan allows it: it would not hold for changes that a slot still
+        // has. It comes before the slot.
+        let publication = try keepPublication(beforeSlot: action, on: catalog)
+        try carryOut(action, session, publication)
+        self.catalog = consume catalog
+        self.session = consume session
+        return SourceDescription(
+            systemIdentifier: server.systemIdentifier, database: server.database, start: start)
+    }
+
+    static func connect(_ settings: PostgresSourceSettings, _ feed: Feed) throws(WeirError) -> PGConnection {
+        do throws(PGError) {
+            return try PGConnection(
+                ConnectionSettings(settings.url, applicationName: "weir \(settings.slot)"),
+                givesUp: { feed.shouldStop })
+        } catch {
+            throw SourceErrors.from(error)
+        }
+    }
+
+    private static func replicate(
+        _ settings: PostgresSourceSettings, _ feed: Feed, watch: SlotWatch
+    ) throws(WeirError) -> ReplicationSession {
+        do throws(PGError) {
+            return try ReplicationSession(
+                ConnectionSettings(settings.url, applicationName: "weir \(settings.slot)"),
+                givesUp: {
+                    watch.look()
+                    return feed.shouldStop
+                })
+        } catch {
+            throw SourceErrors.connectingForReplication(error)
+        }
+    }
+
+    /// Asks everybody and makes the plan; throws when that is to refuse.
+    private func decide(
+        _ server: ServerFacts, _ resume: ResumePoint, _ store: any PositionStore, on catalog: borrowing PGConnection
+    ) throws(WeirError) -> StartPlan.Action {
+        let slot: SlotFacts?
+        let publication: PublicationFacts?
+        do throws(PGError) {
+            slot = try SlotFacts.load(settings.slot, on: catalog)
+            publication = try PublicationFacts.load(settings.publication, on: catalog)
+        } catch {
+            throw SourceErrors.from(error)
+        }
+        let intent = try store.snapshotIntent()
+        hasIntent = intent != nil
+        let plan = StartPlan(
+            StartPlan.Facts(
+                server: server, slotName: settings.slot, slot: slot, resume: resume, intent: intent,
+                mode: settings.snapshot, publicationExisted: publication != nil,
+                hasBegunSnapshot: history.hasBegunSnapshot))
+        if case .refuse(let error) = plan.action { throw error }
+        return plan.action
+    }
+
+    private func keepPublication(
+        beforeSlot action: StartPlan.Action, on catalog: borrowing PGConnection
+    ) throws(WeirError) -> PublicationFacts {
+        let kept = try PublicationKeeper.keep(settings.publication, selection: selection, on: catalog)
+        if case .stream = action, !kept.added.isEmpty {
+            logger.warning(
+                "tables were added to the publication; their earlier rows are not in the stream",
+                [
+                    ("tables", kept.added.map(\.description).joined(separator: ", ")),
+                    ("remedy", "weir backfill --table ..."),
+                ])
+        }
+        return kept.publication
+    }
+
+    private func carryOut(
+        _ action: StartPlan.Action, _ session: borrowing ReplicationSession, _ publication: PublicationFacts
+    ) throws(WeirError) {
+        switch action {
+        case .refuse(let error): throw error
+        case .snapshot(let dropFirst):
+            try store?.setSnapshotIntent(SnapshotIntent(slot: settings.slot, systemIdentifier: systemIdentifier))
+            history.beginSnapshot()
+            if dropFirst { try drop(session) }
+            let created = try create(session, snapshot: .export)
+            try store?.setSnapshotIntent(
+                SnapshotIntent(
+                    slot: settings.slot, systemIdentifier: systemIdentifier, consistentPoint: created.consistentPoint))
+            start = created.consistentPoint
+            let order = SnapshotRun.Order(
+                purpose: .initial, snapshotName: created.snapshotName, consistentPoint: created.consistentPoint,
+                batchLimits: batchLimits)
+            work = .copy(order, publication.tables, thenStream: true)
+        case .createSlot:
+            if hasIntent { try store?.setSnapshotIntent(nil) }
+            start = try create(session, snapshot: .discard).consistentPoint
+        case .stream(let position):
+            // What is left of an intent is either finished or given up by `snapshot: never`.
+            if hasIntent { try store?.setSnapshotIntent(nil) }
+            start = position
+        case .copyOnly: break
+        }
+    }
+
+    private func create(
+        _ session: borrowing ReplicationSession, snapshot: ReplicationSession.SnapshotAction
+    ) throws(WeirError) -> ReplicationSession.CreatedSlot {
+        logger.info("creating the replication slot", [("slot", settings.slot)])
+        do throws(PGError) {
+            return try session.createSlot(settings.slot, snapshot: snapshot)
+        } catch {
+            throw SourceErrors.from(error)
+        }
+    }
+
+    private func drop(_ session: borrowing ReplicationSession) throws(WeirError) {
+        logger.warning("taking an unfinished snapshot anew; its slot is dropped", [("slot", settings.slot)])
+        do throws(PGError) {
+            try session.dropSlot(settings.slot)
+        } catch {
+            throw SourceErrors.from(error)
+        }
+    }
+
+    // MARK: - Streaming
+
+    /// Copies the snapshot if `open` decided so, then streams.
+    public func stream(into feed: Feed) throws(WeirError) {
+        if case .copy(let order, let published, let thenStream) = work {
+            guard try copy(order, published, thenStream: thenStream, into: feed) == .complete, thenStream else {
+                _ = try feed.finish(heartbeat: {})
+                return
+            }
+        }
+        guard let session = session.take(), let catalog = catalog.take() else {
+            throw WeirError(.internalError, stage: .source, "The source was streamed without having been opened")
+        }
+        var reader = try StreamReader(
+            session: session, catalog: catalog,
+            settings: StreamReader.Settings(
+                slot: settings.slot, publications: [settings.publication], start: start, selection: selection,
+                statusInterval: settings.statusInterval, batchLimits: batchLimits),
+            logger: logger)
+        logger.info("streaming", [("slot", settings.slot), ("from", start.description)])
+        try reader.run(feed)
+    }
+
+    private func copy(
+        _ order: SnapshotRun.Order, _ published: [PublicationFacts.Table], thenStream: Bool, into feed: Feed
+    ) throws(WeirError) -> SnapshotRun.Ending {
+        var isLastSent = false
+        do throws(WeirError) {
+            let run = try SnapshotRun(
+                ConnectionSettings(settings.url, applicationName: "weir \(settings.slot) snapshot"), order,
+                givesUp: { feed.shouldStop })
+            let tables = try run.tables(published, selection: selection)
+            logger.info("copying tables", [("tables", "\(tables.count)")])
+            let ending = try run.copy(tables, into: feed) { batch, _ throws(WeirError) in
+                if batch.snapshot?.isLast == true { isLastSent = true }
+            }
+            if ending == .stopped, thenStream, !isLastSent { dropUnfinished() }
+            return ending
+        } catch {
+            if thenStream, !isLastSent { dropUnfinished() }
+            throw error
+        }
+    }
+
+    /// A snapshot that did not get to its end is taken anew with a new slot: this one would only hold WAL back.
+    private func dropUnfinished() {
+        guard let session = session.take() else { return }
+        do throws(PGError) {
+            try session.dropSlot(settings.slot, deadline: .now + .seconds(5))
+        } catch {
+            logger.warning(
+                "the slot of an unfinished snapshot could not be dropped; the next start does it",
+                [("slot", settings.slot), ("cause", error.description)])
+        }
+    }
+
+    /// Closes what is open.
+    public func close() {
+        session = nil
+        catalog = nil
+        store = nil
+    }
+}
+
+extension PostgresSourceSettings {
+    /// The table patterns, nil when there are none. Throws `configuration-invalid` for one that is no pattern.
+    func tableSelection() throws(WeirError) -> TableSelection? {
+        guard !tables.isEmpty else { return nil }
+        var patterns: [TablePattern] = []
+        for text in tables {
+            do throws(TablePattern.Problem) {
+                patterns.append(try TablePattern(text))
+            } catch {
+                throw WeirError(
+                    .configurationInvalid, stage: .configuration, "`source.tables` holds something else than patterns",
+                    cause: "\(text): \(error.description)")
+            }
+        }
+        return TableSelection(patterns)
+    }
+}

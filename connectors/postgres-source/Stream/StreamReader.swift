@@ -1,0 +1,311 @@
+import LibPQ
+import WeirCore
+
+/// Reads a logical stream until a stop or an error: receives, assembles, sends batches, confirms what is durable.
+///
+/// Lives on the source's thread. Status updates go out between messages, while a batch waits for room in the sinks'
+/// queues, and while the sinks drain: never later than a third of the server's time-out, whatever the sinks do.
+struct StreamReader: ~Copyable {
+    /// What does not change while it reads.
+    struct Settings {
+        /// The slot that is streamed.
+        var slot: String
+        /// The publications' names.
+        var publications: [String]
+        /// Where to start.
+        var start: LSN
+        /// Narrows what the publications send.
+        var selection: TableSelection?
+        /// Longest time between two confirmations.
+        var statusInterval: Duration
+        /// When a batch is full.
+        var batchLimits = BatchLimits()
+        /// How long a batch may wait for more rows under load.
+        var batchDelay: Duration = .milliseconds(5)
+    }
+
+    private enum Progress {
+        case dry, stopped, finished
+    }
+
+    /// Time for the orderly end of the stream.
+    private static let endLimit: Duration = .seconds(5)
+    /// Messages between two looks at the clock while the stream does not run dry.
+    private static let messagesBetweenLooks = 512
+
+    private var session: ReplicationSession
+    private let catalog: PGConnection
+    private var relations = RelationCache()
+    private var assembler: ChangeAssembler
+    private let settings: Settings
+    private let logger: Logger
+    private var schedule: StatusSchedule
+    private var pacer: ReceivePacer
+    /// The furthest position the server named.
+    private var received: LSN
+    /// The server's WAL end as of its last keepalive, if nothing came after it.
+    private var idleEnd: LSN = .zero
+    /// End of what was sent to the sinks; `.zero` before the first.
+    private var sentEnd: LSN
+    private var lastIdleMove: ContinuousClock.Instant
+    /// The server asked for an answer since the last idle move: it may be waiting for one to shut down.
+    private var isAsked = false
+    /// When the first row of the batch at hand came; nil while it is empty.
+    private var batchSince: ContinuousClock.Instant?
+    private var isStopping = false
+
+    /// Takes over the sessions and starts the stream.
+    init(
+        session: consuming ReplicationSession, catalog: consuming PGConnection, settings: Settings, logger: Logger
+    ) throws(WeirError) {
+        let now = ContinuousClock.now
+        let timeout = try Self.senderTimeout(catalog)
+        var session = session
+        try Self.start(&session, settings)
+        self.session = session
+        self.catalog = catalog
+        self.settings = settings
+        self.logger = logger
+        assembler = ChangeAssembler(
+            resume: settings.start, selection: settings.selection, limits: settings.batchLimits)
+        schedule = StatusSchedule(interval: settings.statusInterval, senderTimeout: timeout, now: now)
+        pacer = ReceivePacer(now: now)
+        received = settings.start
+        sentEnd = .zero
+        lastIdleMove = now
+    }
+
+    private static func start(_ session: inout ReplicationSession, _ settings: Settings) throws(WeirError) {
+        let names = settings.publications.map { SQLText.identifier($0) }.joined(separator: ",")
+        var options = [(name: "proto_version", value: "1"), (name: "publication_names", value: names)]
+        if session.connection.serverVersion >= 140000 { options.append((name: "messages", value: "true")) }
+        do throws(PGError) {
+            try session.start(slot: settings.slot, from: settings.start, options: options)
+        } catch {
+            throw SourceErrors.from(error)
+        }
+    }
+
+    private static func senderTimeout(_ catalog: borrowing PGConnection) throws(WeirError) -> Duration? {
+        let result: PGResult
+        do throws(PGError) {
+            result = try catalog.query(
+                "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'",
+                operation: "read pg_settings")
+        } catch {
+            throw SourceErrors.from(error)
+        }
+        let milliseconds = result.integer(row: 0, column: 0, as: Int64.self) ?? 0
+        return milliseconds > 0 ? .milliseconds(milliseconds) : nil
+    }
+
+    /// Reads until the feed ends it. After an error the stream is over: the session is in an unknown state.
+    mutating func run(_ feed: Feed) throws(WeirError) {
+        while true {
+            switch try drain(feed) {
+            case .stopped: return
+            case .finished:
+                try end(feed)
+                return
+            case .dry: break
+            }
+            guard try rest(feed) else { return }
+        }
+    }
+
+    // MARK: - Receiving
+
+    /// Takes messages until none is left in the socket.
+    private mutating func drain(_ feed: Feed) throws(WeirError) -> Progress {
+        var count = 0
+        assembler.now = wallClockMicroseconds()
+        while true {
+            switch try nextEvent() {
+            case .data(let message, let lsn, let payload):
+                try take(message, lsn, payload)
+                count += 1
+                if batchSince == nil { batchSince = .now }
+                if assembler.builder.isFull {
+                    guard try send(feed) else { return .stopped }
+                }
+            case .keepalive(let walEnd, let wantsReply):
+                received = max(received, walEnd)
+                idleEnd = walEnd
+                if wantsReply {
+                    schedule.ask()
+                    isAsked = true
+                }
+            case .dry:
+                pacer.ranDry(after: count, at: .now)
+                return try hasToEnd(feed) ? .finished : .dry
+            case .ended:
+                throw WeirError(
+                    .serverUnavailable, stage: .source, "The server ended the stream", cause: "it is shutting down")
+            }
+            if count % Self.messagesBetweenLooks == 0 || isStopping {
+                try report(feed)
+                if try hasToEnd(feed) { return .finished }
+            }
+        }
+    }
+
+    private mutating func nextEvent() throws(WeirError) -> ReplicationSession.Event {
+        do throws(PGError) {
+            return try session.next()
+        } catch {
+            throw explained(error)
+        }
+    }
+
+    @inline(__always)
+    private mutating func take(
+        _ message: consuming CopyMessage, _ lsn: LSN, _ payload: Int
+    ) throws(WeirError) {
+        let bytes = unsafe UnsafeRawBufferPointer(rebasing: message.bytes[payload...])
+        let request = try unsafe assembler.add(bytes, lsn: lsn)
+        // The bytes are libpq's until here.
+        withExtendedLifetime(message) {}
+        if request == .describe { try describe() }
+        if lsn > received { received = lsn }
+        idleEnd = .zero
+    }
+
+    private mutating func describe() throws(WeirError) {
+        do throws(PGError) {
+            assembler.define(try relations.relation(from: assembler.description, on: catalog))
+        } catch {
+            throw SourceErrors.from(error)
+        }
+    }
+
+    // MARK: - Sending
+
+    /// Seals the batch at hand and hands it over; false when the attempt is over.
+    private mutating func send(_ feed: Feed) throws(WeirError) -> Bool {
+        let batch = assembler.seal(at: wallClockMicroseconds())
+        batchSince = nil
+        return try send(batch, feed)
+    }
+
+    private mutating func send(_ batch: ChangeBatch, _ feed: Feed) throws(WeirError) -> Bool {
+        if let end = batch.endLSN { sentEnd = max(sentEnd, end) }
+        let verdict = try feed.send(batch) { () throws(WeirError) in try report(feed) }
+        return verdict != .stopped
+    }
+
+    /// Whether the batch at hand should go now that nothing more is there: at once when the sinks have nothing to do
+    /// and the stream is slow, else after the batch delay.
+    private func isBatchDue(_ feed: Feed) -> Bool {
+        guard let batchSince, !assembler.builder.isEmpty else { return false }
+        if ContinuousClock.now - batchSince >= settings.batchDelay { return true }
+        return !pacer.isResting && !assembler.isInTransaction && feed.sinksAreIdle
+    }
+
+    /// Moves an idle slot: with nothing under way the server's own position may be confirmed. It goes through the
+    /// sinks like a batch, so that it is stored, and in order behind everything before it.
+    private mutating func moveIdle(_ feed: Feed) throws(WeirError) -> Bool {
+        guard idleEnd > max(sentEnd, settings.start), !assembler.isInTransaction, assembler.builder.isEmpty,
+            feed.confirmed >= sentEnd
+        else { return true }
+        let now = ContinuousClock.now
+        guard now - lastIdleMove >= (isAsked ? min(schedule.interval, .seconds(1)) : schedule.interval) else {
+            return true
+        }
+        lastIdleMove = now
+        isAsked = false
+        return try send(
+            ChangeBatch(
+                arena: [], rows: [], cells: [], relations: [], transactions: [], endLSN: idleEnd,
+                sealedAt: wallClockMicroseconds()), feed)
+    }
+
+    // MARK: - Between messages
+
+    /// What there is to do when the stream ran dry, then the wait for more. False when the attempt is over.
+    private mutating func rest(_ feed: Feed) throws(WeirError) -> Bool {
+        if isBatchDue(feed) {
+            guard try send(feed) else { return false }
+        }
+        guard try moveIdle(feed) else { return false }
+        try report(feed)
+        if pacer.isResting {
+            _ = session.pause(ReceivePacer.rest)
+            return true
+        }
+        do throws(PGError) {
+            _ = try session.wait(until: nextLook(feed))
+        } catch {
+            throw explained(error)
+        }
+        return true
+    }
+
+    /// How long to wait for the socket: until the status update is due, the batch's delay is over, or it is time to ask
+    /// whether something became durable or a stop is wanted.
+    private func nextLook(_ feed: Feed) -> ContinuousClock.Instant {
+        let now = ContinuousClock.now
+        let confirmed = feed.confirmed
+        var look = now + (confirmed < sentEnd ? .milliseconds(20) : .milliseconds(200))
+        look = min(look, schedule.nextLook(confirmed: confirmed.rawValue))
+        if let batchSince { look = min(look, batchSince + settings.batchDelay) }
+        return max(look, now)
+    }
+
+    /// Sends a status update when one is due.
+    private mutating func report(_ feed: Feed) throws(WeirError) {
+        let confirmed = feed.confirmed
+        let now = ContinuousClock.now
+        guard schedule.isDue(confirmed: confirmed.rawValue, at: now) else { return }
+        try sendStatus(confirmed)
+        schedule.sent(confirmed: confirmed.rawValue, at: now)
+    }
+
+    private mutating func sendStatus(_ confirmed: LSN) throws(WeirError) {
+        do throws(PGError) {
+            try session.sendStatus(received: max(received, confirmed), durable: confirmed)
+        } catch {
+            throw explained(error)
+        }
+    }
+
+    // MARK: - The end
+
+    /// Whether a stop was asked for and the transaction at hand is whole, or there is no time left for its rest.
+    private mutating func hasToEnd(_ feed: Feed) throws(WeirError) -> Bool {
+        if !isStopping { isStopping = feed.shouldStop }
+        return isStopping && (!assembler.isInTransaction || !feed.mayFinishTransaction)
+    }
+
+    /// Sends what is left, waits until it is durable, confirms it and ends the stream in order.
+    private mutating func end(_ feed: Feed) throws(WeirError) {
+        if !assembler.builder.isEmpty {
+            guard try send(feed) else { return }
+        }
+        let confirmed = try feed.finish { () throws(WeirError) in try report(feed) }
+        try sendStatus(confirmed)
+        do throws(PGError) {
+            try session.finish(deadline: .now + Self.endLimit)
+        } catch {
+            // Everything durable is confirmed; dropping the session frees the slot as well.
+            logger.debug("the stream was not ended in order", [("cause", error.description)])
+        }
+    }
+
+    /// Names the cause of an error of the stream, as far as the catalog still can.
+    private func explained(_ error: PGError) -> WeirError {
+        guard error.kind == .server, error.retry == .operatorNeeded else { return SourceErrors.from(error) }
+        var slot: SlotFacts??
+        var publication: PublicationFacts??
+        do throws(PGError) {
+            slot = .some(try SlotFacts.load(settings.slot, on: catalog))
+            for name in settings.publications {
+                publication = .some(try PublicationFacts.load(name, on: catalog))
+                if case .some(.none) = publication { break }
+            }
+        } catch {
+            logger.debug("the cause cannot be looked up", [("error", error.description)])
+        }
+        return SourceErrors.streaming(
+            error, slotName: settings.slot, slot: slot, publication: publication, database: catalog.database)
+    }
+}
