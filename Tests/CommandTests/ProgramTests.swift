@@ -6,18 +6,18 @@ import WeirTestKit
     @Test func versionAndHelpGoToTheStandardOutput() throws {
         let version = try WeirProcess.run(["--version"])
         #expect(version.exit == .status(0))
-        #expect(version.standardOutput.first?.hasPrefix("weir ") == true && version.standardError.isEmpty)
+        #expect(version.output.first?.hasPrefix("weir ") == true && version.errors.isEmpty)
         let help = try WeirProcess.run(["run", "--help"])
         #expect(help.exit == .status(0))
-        #expect(help.standardOutput.contains("Usage: weir run [OPTIONS] [CONFIG]") && help.standardError.isEmpty)
+        #expect(help.output.contains("Usage: weir run [OPTIONS] [CONFIG]") && help.errors.isEmpty)
     }
 
     @Test func wrongUsageIsExitCodeTwo() throws {
         let result = try WeirProcess.run(["rnu"])
         #expect(result.exit == .status(2))
-        #expect(result.standardOutput.isEmpty)
+        #expect(result.output.isEmpty)
         #expect(
-            result.standardError == [
+            result.errors == [
                 "weir: unknown command \"rnu\"; did you mean \"run\"?", "Try \"weir --help\".",
             ])
     }
@@ -28,9 +28,9 @@ import WeirTestKit
         try folder.write("source: {urk: x}\nsinks:\n  - {type: kafak}\n", to: "weir.yaml")
         let result = try WeirProcess.run([command, "--set", "state.path=[]"], workingDirectory: folder.path)
         #expect(result.exit == .status(2))
-        #expect(result.standardOutput.isEmpty)
+        #expect(result.output.isEmpty)
         #expect(
-            result.standardError == [
+            result.errors == [
                 "weir.yaml:1:9: source.url: this setting is required; "
                     + "The source database: any libpq connection string, several hosts and TLS included.",
                 "weir.yaml:1:10: source.urk: unknown key; did you mean \"url\"?",
@@ -46,7 +46,7 @@ import WeirTestKit
         let result = try WeirProcess.run(["run"], workingDirectory: folder.path)
         #expect(result.exit == .status(2))
         #expect(
-            result.standardError == [
+            result.errors == [
                 "weir: The configuration weir.yaml cannot be read: No such file or directory",
                 "weir: Name the file: weir run path/to/weir.yaml",
             ])
@@ -57,9 +57,9 @@ import WeirTestKit
         let file = try folder.write("sinks: [{type: stdout}]\n", to: "c.yaml")
         let result = try WeirProcess.run(["check", file, "--log-format=json"])
         #expect(result.exit == .status(2))
-        #expect(result.standardError.count == 1)
-        #expect(result.standardError.first?.hasPrefix("{\"time\":\"") == true)
-        #expect(result.standardError.first?.contains("\"key\":\"source.url\"") == true)
+        #expect(result.errors.count == 1)
+        #expect(result.errors.first?.hasPrefix("{\"time\":\"") == true)
+        #expect(result.errors.first?.contains("\"key\":\"source.url\"") == true)
     }
 
     @Test func secretsOfABadConfigurationAreNotTold() throws {
@@ -82,20 +82,20 @@ import WeirTestKit
                 ["run", "--log-format", format, "--log-level", "debug"], environment: ["CANARY": canary],
                 workingDirectory: folder.path)
             #expect(result.exit == .status(2))
-            #expect(!(result.standardOutput + result.standardError).joined().contains(canary))
-            #expect(result.standardError.count > 3)
+            #expect(!(result.output + result.errors).joined().contains(canary))
+            #expect(result.errors.count > 3)
         }
     }
 
     @Test func theReferenceIsMadeFromTheDeclarations() throws {
         let result = try WeirProcess.run(["reference"])
         #expect(result.exit == .status(0))
-        #expect(result.standardOutput.contains { $0.hasPrefix("| `source.url` | connection string | **required** |") })
+        #expect(result.output.contains { $0.hasPrefix("| `source.url` | connection string | **required** |") })
     }
 
     @Test(arguments: ["bash", "zsh", "fish"]) func completionsArePrinted(shell: String) throws {
         let result = try WeirProcess.run(["completions", shell])
         #expect(result.exit == .status(0))
-        #expect(result.standardOutput.count > 10 && result.standardError.isEmpty)
+        #expect(result.output.count > 10 && result.errors.isEmpty)
     }
 }
