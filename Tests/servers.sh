@@ -256,6 +256,8 @@ servers_kafka_docker() {
         # Inside the container the listener must take what Docker forwards to it.
         line=${line/listeners=PLAINTEXT:\/\/127.0.0.1/listeners=PLAINTEXT:\/\/0.0.0.0}
         line=${line/advertised.listeners=PLAINTEXT:\/\/0.0.0.0/advertised.listeners=PLAINTEXT:\/\/127.0.0.1}
+        # The image formats its storage itself and then wants the voters named.
+        line=${line/#controller.quorum.bootstrap.servers=/controller.quorum.voters=1@}
         local key=${line%%=*}
         key=${key//./_}
         environment+=(-e "KAFKA_${key^^}=${line#*=}")
