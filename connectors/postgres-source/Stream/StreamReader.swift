@@ -136,6 +136,8 @@ struct StreamReader: ~Copyable {
                     isAsked = true
                 }
             case .dry:
+                // Messages that made no row (a skipped transaction, a Relation) leave nothing to wait for.
+                if assembler.builder.isEmpty { batchSince = nil }
                 pacer.ranDry(after: count, at: .now)
                 return try hasToEnd(feed) ? .finished : .dry
             case .ended:
