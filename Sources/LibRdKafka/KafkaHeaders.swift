@@ -37,9 +37,9 @@ public struct KafkaHeaders: ~Copyable {
     }
 
     /// Adds a header; the value is copied.
-    public mutating func add(_ name: StaticString, _ value: UnsafeRawBufferPointer) {
+    public mutating func add(_ name: StaticString, _ value: borrowing RawSpan) {
         let offset = bytes.count
-        unsafe bytes.append(contentsOf: value)
+        unsafe value.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
         entries.append(Entry(name: name, offset: offset, length: bytes.count - offset))
     }
 

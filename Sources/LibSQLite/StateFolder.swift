@@ -73,6 +73,7 @@ struct StateFolder {
         guard unsafe rename(temporary, final) == 0 else {
             throw StateErrors.system("\(final) cannot be put in place", errno)
         }
+        _ = unsafe unlink(temporary + "-journal")
         try sync()
     }
 

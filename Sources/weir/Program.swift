@@ -43,7 +43,10 @@ enum Program {
             case .reference:
                 try console.print(SettingsReference.markdown())
                 return .done
-            case .run, .backfill, .replay, .check, .status, .tail, .slotList, .slotDrop:
+            case .run:
+                guard let loaded = LoadedConfiguration.load(command, console: console) else { return .usage }
+                return try RunCommand.run(command, loaded, console)
+            case .backfill, .replay, .check, .status, .tail, .slotList, .slotDrop:
                 guard let loaded = LoadedConfiguration.load(command, console: console) else { return .usage }
                 throw WeirError(
                     .usage, stage: .command, "\"\(command.name.rawValue)\" is not in this version",

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import Testing
 import WeirTestKit
 
@@ -7,20 +7,7 @@ import WeirTestKit
 /// Completions are run in the shell they are for, where it is installed.
 @Suite struct CompletionTests {
     private static func has(_ shell: String) -> Bool {
-        ["/bin/", "/usr/bin/"].contains { FileManager.default.isExecutableFile(atPath: $0 + shell) }
-    }
-
-    private func run(_ shell: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [shell] + arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+        ["/bin/", "/usr/bin/"].contains { access($0 + shell, X_OK) == 0 }
     }
 
     @Test(arguments: ["bash", "zsh", "fish"]) func scriptIsWellFormed(shell: String) throws {
@@ -31,8 +18,8 @@ import WeirTestKit
         }
         guard Self.has(shell) else { return }
         let folder = try TemporaryDirectory()
-        let (status, output) = try run(shell, ["-n", folder.write(script, to: "script")])
-        #expect(status == 0 && output.isEmpty, "\(output)")
+        let result = try runCommand(shell, ["-n", folder.write(script, to: "script")])
+        #expect(result.exit == .status(0) && result.errors.isEmpty, "\(result.errors)")
     }
 
     @Test(
@@ -48,14 +35,14 @@ import WeirTestKit
         let folder = try TemporaryDirectory()
         let script = try folder.write(Completions.script("bash") ?? "", to: "script")
         let quoted = words.map { "'\($0)'" }.joined(separator: " ")
-        let (status, output) = try run(
+        let result = try runCommand(
             "bash",
             [
                 "--norc", "-c",
                 "cd / && source \(script) && COMP_WORDS=(\(quoted)) COMP_CWORD=\(words.count - 1) && _weir; "
                     + "echo \"${COMPREPLY[*]}\"",
             ])
-        #expect(status == 0)
-        #expect(output == expected + "\n")
+        #expect(result.exit == .status(0))
+        #expect(result.output == [expected])
     }
 }

@@ -1,5 +1,14 @@
-extension PipelineSettings {
+/// The block `limits`: bounds in time and memory.
+struct LimitSettings {
+    var pipeline = PipelineSettings()
+    var batch = BatchLimits()
+
     private enum Keys {
+        static let batchBytes = SettingsField<Int>.bytes(
+            "batch.bytes", .value(512 << 10), in: (4 << 10)...(64 << 20),
+            doc: "A batch of changes is full at this size,")
+        static let batchRows = SettingsField<Int>.count(
+            "batch.rows", .value(8192), in: 1...1_000_000, doc: "or with this many rows.")
         static let queueBytes = SettingsField<Int>.bytes(
             "queue.bytes", .value(16 << 20), in: (64 << 10)...(4 << 30),
             doc: "Bytes of changes that may wait for each sink; a full queue slows the source down.")
@@ -24,22 +33,23 @@ extension PipelineSettings {
     }
 
     /// The keys of the block `limits`.
-    public static let fields: [SettingsFieldInfo] = [
-        Keys.queueBytes.info, Keys.drain.info, Keys.saveInterval.info, Keys.delayMin.info, Keys.delayMax.info,
+    static let fields: [SettingsFieldInfo] = [
+        Keys.batchBytes.info, Keys.batchRows.info, Keys.queueBytes.info, Keys.drain.info, Keys.saveInterval.info, Keys.delayMin.info, Keys.delayMax.info,
         Keys.startup.info, Keys.outage.info,
     ]
 
     init(reading node: SettingsNode?, at path: SettingsPath, decoding: SettingsDecoding) {
-        self.init()
         let section = SettingsSection(node, at: path, fields: Self.fields, decoding: decoding)
-        queueBytesMax = section.value(Keys.queueBytes, or: queueBytesMax)
-        drainLimit = section.value(Keys.drain, or: drainLimit)
-        saveInterval = section.value(Keys.saveInterval, or: saveInterval)
-        retry.delayMin = section.value(Keys.delayMin, or: retry.delayMin)
-        retry.delayMax = section.value(Keys.delayMax, or: retry.delayMax)
-        retry.startupLimit = section.value(Keys.startup, or: retry.startupLimit)
-        retry.outageLimit = section.value(Keys.outage)
-        if retry.delayMax < retry.delayMin {
+        batch.bytesMax = section.value(Keys.batchBytes, or: batch.bytesMax)
+        batch.rowsMax = section.value(Keys.batchRows, or: batch.rowsMax)
+        pipeline.queueBytesMax = section.value(Keys.queueBytes, or: pipeline.queueBytesMax)
+        pipeline.drainLimit = section.value(Keys.drain, or: pipeline.drainLimit)
+        pipeline.saveInterval = section.value(Keys.saveInterval, or: pipeline.saveInterval)
+        pipeline.retry.delayMin = section.value(Keys.delayMin, or: pipeline.retry.delayMin)
+        pipeline.retry.delayMax = section.value(Keys.delayMax, or: pipeline.retry.delayMax)
+        pipeline.retry.startupLimit = section.value(Keys.startup, or: pipeline.retry.startupLimit)
+        pipeline.retry.outageLimit = section.value(Keys.outage)
+        if pipeline.retry.delayMax < pipeline.retry.delayMin {
             section.problem(Keys.delayMax.info.name, "it is less than \(Keys.delayMin.info.name)")
         }
     }

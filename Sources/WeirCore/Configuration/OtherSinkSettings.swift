@@ -5,6 +5,31 @@ public struct PostgresSinkSettings: SinkSettings, Equatable {
         case none, additive, full
     }
 
+    /// How changes are applied.
+    public enum Apply: String, Sendable, CaseIterable {
+        /// `upsert` for `weir replay`, `exact` otherwise.
+        case auto
+        /// As they happened.
+        case exact
+        /// So that the row ends up as the change says, whatever was there.
+        case upsert
+    }
+
+    /// What an update or delete gets that finds no row.
+    public enum MissingRows: String, Sendable, CaseIterable {
+        case error, ignore, insert
+    }
+
+    /// What the snapshot of a table gets whose target holds rows already.
+    public enum NotEmpty: String, Sendable, CaseIterable {
+        case refuse, truncate, append
+    }
+
+    /// The target session's replication role.
+    public enum SessionRole: String, Sendable, CaseIterable {
+        case auto, replica, origin
+    }
+
     /// What `sinks[].type` says.
     public static let type = "postgres"
 
@@ -12,29 +37,74 @@ public struct PostgresSinkSettings: SinkSettings, Equatable {
     public var url: String
     /// Which table definitions Weir may create or change.
     public var schema: SchemaChanges
+    /// How changes are applied.
+    public var apply: Apply
+    /// What an update or delete gets that finds no row.
+    public var missingRows: MissingRows
+    /// What the snapshot of a table gets whose target holds rows already.
+    public var notEmpty: NotEmpty
+    /// The target session's replication role.
+    public var sessionRole: SessionRole
+    /// Bytes of source transactions in one target transaction.
+    public var groupBytes: Int
+    /// Rows of source transactions in one target transaction.
+    public var groupRows: Int
+    /// Age of a target transaction.
+    public var groupTime: Duration
 
     private enum Keys {
         static let url = SettingsField<String>.connectionString(
             "url", .required, doc: "The target database: any libpq connection string, several hosts and TLS included.")
         static let schema = SettingsField<SchemaChanges>.choice(
             "schema", .value(.none),
-            doc:
-                "Table definitions Weir may create or change in the target. Only `none` is in this version: the "
-                + "tables exist."
-        )
+            doc: "Table definitions Weir may create or change in the target. Only `none` is in this version: the tables "
+                + "have to be there.")
+        static let apply = SettingsField<Apply>.choice(
+            "apply", .value(.auto),
+            doc: "Apply changes as they happened (`exact`), or so that the row ends up as the change says (`upsert`); "
+                + "`auto` is `upsert` for `weir replay` and `exact` otherwise.")
+        static let missingRows = SettingsField<MissingRows>.choice(
+            "missing.rows", .value(.error),
+            doc: "What an update or delete gets that finds no row: stop, go on, or insert the new row.")
+        static let notEmpty = SettingsField<NotEmpty>.choice(
+            "snapshot.not.empty", .value(.refuse),
+            doc: "What the snapshot of a table gets whose target holds rows of another origin.")
+        static let sessionRole = SettingsField<SessionRole>.choice(
+            "session.role", .value(.auto),
+            doc: "`replica` keeps triggers and foreign keys of the target silent; `auto` takes it where the role may.")
+        static let groupBytes = SettingsField<Int>.bytes(
+            "group.bytes", .value(8 << 20), in: (64 << 10)...(1 << 30),
+            doc: "Under load, commit the target after this many bytes of whole source transactions,")
+        static let groupRows = SettingsField<Int>.count(
+            "group.rows", .value(50_000), in: 1...10_000_000, doc: "or this many rows,")
+        static let groupTime = SettingsField<Duration>.duration(
+            "group.time", .value(.milliseconds(500)), in: .milliseconds(1)...(.seconds(60)), doc: "or this time.")
     }
 
     /// The keys besides `type` and `name`.
-    public static let fields: [SettingsFieldInfo] = [Keys.url.info, Keys.schema.info]
+    public static let fields: [SettingsFieldInfo] = [
+        Keys.url.info, Keys.schema.info, Keys.apply.info, Keys.missingRows.info, Keys.notEmpty.info,
+        Keys.sessionRole.info, Keys.groupBytes.info, Keys.groupRows.info, Keys.groupTime.info,
+    ]
 
     /// Reads the section.
     public init(reading section: SettingsSection, common: CommonSettings) {
         url = section.value(Keys.url, or: "")
         schema = section.value(Keys.schema, or: .none)
+        apply = section.value(Keys.apply, or: .auto)
+        missingRows = section.value(Keys.missingRows, or: .error)
+        notEmpty = section.value(Keys.notEmpty, or: .refuse)
+        sessionRole = section.value(Keys.sessionRole, or: .auto)
+        groupBytes = section.value(Keys.groupBytes, or: 0)
+        groupRows = section.value(Keys.groupRows, or: 0)
+        groupTime = section.value(Keys.groupTime, or: .zero)
         if schema != .none {
             section.problem(
                 "schema", "\(schema.rawValue) is not in this version",
                 suggestion: "create the target's tables yourself (pg_dump --schema-only) and write schema: none")
+        }
+        if apply == .upsert, missingRows != .error {
+            section.problem("missing.rows", "this key goes with \"apply: exact\" only")
         }
     }
 }

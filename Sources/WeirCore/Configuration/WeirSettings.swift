@@ -22,6 +22,8 @@ public struct WeirSettings: Sendable {
     public var debezium: DebeziumSettings
     /// Bounds in time and memory.
     public var limits: PipelineSettings
+    /// When a batch of changes is full.
+    public var batchLimits: BatchLimits
     /// Where health, status and metrics are served; nil when they are not.
     public var http: SocketPlace?
 }
@@ -93,14 +95,14 @@ extension WeirSettings {
             root.node("state"), at: SettingsPath().appending(key: "state"), fields: [Keys.statePath.info],
             decoding: decoding)
         let statePath = state.value(Keys.statePath, or: "")
-        let limits = PipelineSettings(
+        let limits = LimitSettings(
             reading: root.node("limits"), at: SettingsPath().appending(key: "limits"), decoding: decoding)
         let http = readHTTP(root)
         refuseMissingFeatures(root)
         guard decoding.problems.isEmpty, let source else { return nil }
         return WeirSettings(
             pipeline: pipeline, source: source, transforms: transforms, sinks: sinks, statePath: statePath,
-            debezium: debezium, limits: limits, http: http)
+            debezium: debezium, limits: limits.pipeline, batchLimits: limits.batch, http: http)
     }
 
     private static func readHTTP(_ root: SettingsSection) -> SocketPlace? {

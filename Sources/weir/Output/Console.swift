@@ -29,6 +29,12 @@ final class Console: Sendable {
         }
     }
 
+    /// A logger that adds one key to every line.
+    func logger(naming name: (String, String)) -> Logger {
+        let logger = self.logger
+        return Logger(level: level) { level, message, values in logger.log(level, message, [name] + values) }
+    }
+
     /// Tells why a command failed, and what to do.
     func report(_ error: WeirError) {
         format.lines(error).forEach(put)

@@ -78,7 +78,9 @@ final class SnapshotWriter {
                     .at(table: relation.table))
         }
         try channel.leave()
-        let plan = applier.book.plans[try applier.book.index(for: relation)]
+        // Not in one expression: `plans` would be read before the plan is added.
+        let index = try applier.book.index(for: relation)
+        let plan = applier.book.plans[index]
         try channel.leave()
         _ = try session.run("BEGIN")
         let way = try prepare(plan, part)

@@ -1,0 +1,42 @@
+import LibCrypto
+import PostgresSink
+import PostgresSource
+import WeirCore
+
+extension ConnectorRegistry {
+    /// The connectors that come with Weir. `batchLimits` and `isReplay` are the run's, not the connector's.
+    static func standard(batchLimits: BatchLimits = BatchLimits(), isReplay: Bool = false) -> ConnectorRegistry {
+        ConnectorRegistry(
+            sources: [
+                source(PostgresSourceSettings.self) { settings, context in
+                    let history = PostgresSourceHistory()
+                    return { () throws(WeirError) in
+                        PostgresSource(settings, history: history, batchLimits: batchLimits, logger: context.logger)
+                    }
+                }
+            ],
+            sinks: [
+                sink(PostgresSinkSettings.self) { settings, context throws(WeirError) in
+                    PostgresSink(target(settings, context, isReplay: isReplay))
+                }
+            ])
+    }
+
+    /// The target's own settings; both sides name their choices alike.
+    static func target(
+        _ settings: PostgresSinkSettings, _ context: ConnectorContext, isReplay: Bool
+    ) -> PostgresTargetSettings {
+        let isUpsert = settings.apply == .upsert || settings.apply == .auto && isReplay
+        var target = PostgresTargetSettings(
+            url: settings.url, pipeline: context.pipeline, applyMode: isUpsert ? .upsert : .exact,
+            group: GroupLimits(
+                bytesMax: settings.groupBytes, rowsMax: settings.groupRows, ageMax: settings.groupTime))
+        target.onMissingRow = .init(rawValue: settings.missingRows.rawValue) ?? target.onMissingRow
+        target.onSnapshotNotEmpty = .init(rawValue: settings.notEmpty.rawValue) ?? target.onSnapshotNotEmpty
+        target.replicationRole = .init(rawValue: settings.sessionRole.rawValue) ?? target.replicationRole
+        return target
+    }
+
+    /// What `mask` hashes with.
+    static let digest: SaltedDigestFactory = { salt throws(WeirError) in try SHA256(salt: salt) }
+}
