@@ -21,8 +21,8 @@ public struct AdminResponse: Sendable, Equatable {
 
 /// A small read-only HTTP endpoint: GET and HEAD of fixed paths, nothing else.
 ///
-/// Serves on a thread of its own from `init` to the last release. Bounded: 64 connections, 10 s without progress, 32
-/// KiB of request head each. `@unchecked Sendable`: the daemon handle is only used by `deinit`, and libmicrohttpd
+/// Serves on a thread of its own from `init` to the last release. Bounded: 64 connections, 10 s without progress,
+/// 32 KiB of request head each. `@unchecked Sendable`: the daemon handle is only used by `deinit`, and libmicrohttpd
 /// joins its thread there, so no callback outlives the object; everything else is immutable.
 @safe
 public final class AdminServer: @unchecked Sendable {

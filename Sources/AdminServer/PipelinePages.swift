@@ -65,7 +65,9 @@ public struct PipelinePages: Sendable {
         add("rows_out", "counter", "Rows handed to the sinks after transforms.", "\(now.rowsOut)")
         add("bytes_in", "counter", "Bytes of values read from the source.", "\(now.bytesIn)")
         add("transactions", "counter", "Source transactions read whole.", "\(now.transactions)")
-        add("received_lsn", "gauge", "End of the last transaction read, as a byte position.", "\(now.received.rawValue)")
+        add(
+            "received_lsn", "gauge", "End of the last transaction read, as a byte position.", "\(now.received.rawValue)"
+        )
         add("confirmed_lsn", "gauge", "Position durable in every sink.", "\(now.confirmed.rawValue)")
         add("streaming", "gauge", "1 while every sink takes batches.", now.isStreaming ? "1" : "0")
         add("failures", "gauge", "Attempts that failed since the last progress.", "\(now.failures)")

@@ -36,20 +36,26 @@ extension KafkaClient {
     /// Asks the cluster for one topic. The topic is not created by asking unless `allow.auto.create.topics` is on.
     func describe(_ topic: String, within timeout: Duration) throws(KafkaError) -> KafkaTopicDescription {
         let handle = unsafe try self.topic(topic)
-        let found = unsafe try metadata(of: handle, timeout)
+        let found = unsafe try metadata(of: handle, all: false, timeout)
         return found.first { $0.name == topic }
             ?? KafkaTopicDescription(name: topic, partitions: [], leaderless: 0, problem: .unknownTopicOrPartition)
     }
 
     /// Asks the cluster for all its topics that the principal may see.
     func describeAll(within timeout: Duration) throws(KafkaError) -> [KafkaTopicDescription] {
-        unsafe try metadata(of: nil, timeout)
+        unsafe try metadata(of: nil, all: true, timeout)
     }
 
-    private func metadata(of topic: OpaquePointer?, _ timeout: Duration) throws(KafkaError) -> [KafkaTopicDescription] {
+    /// Asks for the topics that are in use, which is next to nothing: to see whether a broker answers.
+    func reach(within timeout: Duration) throws(KafkaError) {
+        _ = unsafe try metadata(of: nil, all: false, timeout)
+    }
+
+    private func metadata(
+        of topic: OpaquePointer?, all: Bool, _ timeout: Duration
+    ) throws(KafkaError) -> [KafkaTopicDescription] {
         var answer: UnsafePointer<rd_kafka_metadata>?
-        let code = unsafe rd_kafka_metadata(
-            handle, topic == nil ? 1 : 0, topic, &answer, timeout.kafkaMilliseconds)
+        let code = unsafe rd_kafka_metadata(handle, all ? 1 : 0, topic, &answer, timeout.kafkaMilliseconds)
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let answer = unsafe answer else {
             throw KafkaError(KafkaErrorCode(code))
         }
@@ -106,6 +112,9 @@ extension KafkaClient {
 }
 
 extension KafkaProducer {
+    /// Waits until a broker answers, at most `timeout`. Throws when none did.
+    public func reach(within timeout: Duration) throws(KafkaError) { try client.reach(within: timeout) }
+
     /// Asks the cluster for one topic; the topic is not created by asking unless `allow.auto.create.topics` is on.
     /// Blocks up to `timeout`. Throws when no broker answered.
     public func describe(_ topic: String, within timeout: Duration) throws(KafkaError) -> KafkaTopicDescription {
@@ -120,6 +129,9 @@ extension KafkaProducer {
 }
 
 extension KafkaConsumer {
+    /// Waits until a broker answers, at most `timeout`. Throws when none did.
+    public func reach(within timeout: Duration) throws(KafkaError) { try client.reach(within: timeout) }
+
     /// Asks the cluster for one topic. Blocks up to `timeout`. Throws when no broker answered.
     public func describe(_ topic: String, within timeout: Duration) throws(KafkaError) -> KafkaTopicDescription {
         try client.describe(topic, within: timeout)

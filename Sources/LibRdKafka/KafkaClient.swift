@@ -48,6 +48,9 @@ internal import Synchronization
         return KafkaError(KafkaErrorCode(code), reason, isFatal: true)
     }
 
+    /// Ends a wait for the next event.
+    func wake() { unsafe rd_kafka_queue_yield(events) }
+
     /// Waits up to `timeout` for the next event of the main queue.
     func nextEvent(_ timeout: Duration) -> KafkaEvent? {
         guard let event = unsafe rd_kafka_queue_poll(events, timeout.kafkaMilliseconds) else { return nil }

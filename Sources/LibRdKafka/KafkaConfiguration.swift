@@ -79,6 +79,24 @@ public struct KafkaPropertyError: Error, Sendable, Equatable, CustomStringConver
         return ["password", "secret", "key.pem", "oauthbearer.config"].contains { name.contains($0) }
     }
 
+    /// The names of properties, the usual ones of those with several, for suggestions.
+    public var propertyNames: [String] {
+        var count = 0
+        guard let pairs = unsafe rd_kafka_conf_dump(handle, &count) else { return Self.aliases }
+        defer { unsafe rd_kafka_conf_dump_free(pairs, count) }
+        // Names and values alternate.
+        let names = stride(from: 0, to: count, by: 2).compactMap { index in
+            unsafe pairs[index].map { unsafe String(cString: $0) }
+        }
+        return Self.aliases + names
+    }
+
+    /// Names that librdkafka lists only under another one.
+    private static let aliases = [
+        "acks", "bootstrap.servers", "compression.type", "delivery.timeout.ms", "linger.ms",
+        "max.in.flight.requests.per.connection", "retries", "sasl.mechanism",
+    ]
+
     /// The version of the librdkafka that is loaded, for example `2.0.2`.
     public static var libraryVersion: String { unsafe String(cString: rd_kafka_version_str()) }
 

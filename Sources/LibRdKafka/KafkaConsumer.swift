@@ -1,5 +1,4 @@
 internal import CRdKafka
-internal import Synchronization
 
 /// The first and the next offset of a partition.
 public struct KafkaWatermarks: Sendable, Equatable {
@@ -34,44 +33,21 @@ public struct KafkaPartition: Hashable, Comparable, Sendable, CustomStringConver
 /// Owner of a consumer instance that reads chosen partitions from chosen offsets.
 ///
 /// It belongs to no group: it needs read access to the topics and nothing else, and commits nothing. Offsets are the
-/// caller's to keep. Sendable: the client is thread-safe; one thread at a time should take messages.
-@safe public final class KafkaConsumer: @unchecked Sendable {
-    // `@unchecked Sendable`: `rd_kafka_queue_t` is thread-safe like the client and lives as long as this object;
-    // the list of what was started is in a `Mutex`.
+/// caller's to keep. Sendable: the client is thread-safe.
+public final class KafkaConsumer: Sendable {
     let client: KafkaClient
-    private let messages: OpaquePointer
-    private let started = Mutex<[(topic: KafkaTopic, partition: Int32)]>([])
 
     /// Makes a consumer; connects in the background. Only committed records are read unless the configuration sets
     /// `isolation.level` otherwise. Throws when the properties do not fit together.
     public init(_ configuration: consuming KafkaConfiguration) throws(KafkaError) {
         configuration.listen(to: RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG)
-        let client = try KafkaClient(RD_KAFKA_CONSUMER, configuration)
-        self.client = client
-        unsafe messages = rd_kafka_queue_new(client.handle)
+        client = try KafkaClient(RD_KAFKA_CONSUMER, configuration)
     }
 
-    deinit {
-        started.withLock { list in
-            for (topic, partition) in list { _ = unsafe rd_kafka_consume_stop(topic.handle, partition) }
-        }
-        unsafe rd_kafka_queue_destroy(messages)
-    }
-
-    /// Starts reading a partition at an offset; its messages arrive through `take`. Each partition once.
-    public func start(_ partition: KafkaPartition, at offset: Int64) throws(KafkaError) {
-        let topic = try KafkaTopic(name: partition.topic, client: client)
-        guard unsafe rd_kafka_consume_start_queue(topic.handle, partition.id, offset, messages) == 0 else {
-            throw KafkaError(KafkaErrorCode(rd_kafka_last_error()))
-        }
-        started.withLock { $0.append((topic, partition.id)) }
-    }
-
-    /// Takes up to `limit` messages; waits up to `timeout` for the first one.
-    public func take(_ limit: Int, within timeout: Duration) -> KafkaFetch {
-        unsafe KafkaFetch(limit) { buffer, size in
-            unsafe rd_kafka_consume_batch_queue(messages, timeout.kafkaMilliseconds, buffer, size)
-        }
+    /// Starts reading a partition at an offset. Fetches ahead as `queued.max.messages.kbytes` allows, for each
+    /// partition on its own. A partition is read once at a time.
+    public func read(_ partition: KafkaPartition, from offset: Int64) throws(KafkaError) -> KafkaPartitionReader {
+        try KafkaPartitionReader(partition, from: offset, client)
     }
 
     /// Waits up to `timeout` for the next event: an error or a log line.
@@ -116,5 +92,38 @@ public struct KafkaPartition: Hashable, Comparable, Sendable, CustomStringConver
                 unsafe item.offset
         }
         return offsets
+    }
+}
+
+/// Reads one partition; stops doing so when it goes.
+///
+/// Not Sendable: one thread takes the messages. Keeps its client alive.
+@safe public final class KafkaPartitionReader {
+    /// The partition.
+    public let partition: KafkaPartition
+    private let topic: KafkaTopic
+    private let queue: OpaquePointer
+
+    init(_ partition: KafkaPartition, from offset: Int64, _ client: KafkaClient) throws(KafkaError) {
+        self.partition = partition
+        topic = try KafkaTopic(name: partition.topic, client: client)
+        unsafe queue = rd_kafka_queue_new(client.handle)
+        guard unsafe rd_kafka_consume_start_queue(topic.handle, partition.id, offset, queue) == 0 else {
+            let error = KafkaError(KafkaErrorCode(rd_kafka_last_error()))
+            unsafe rd_kafka_queue_destroy(queue)
+            throw error
+        }
+    }
+
+    deinit {
+        _ = unsafe rd_kafka_consume_stop(topic.handle, partition.id)
+        unsafe rd_kafka_queue_destroy(queue)
+    }
+
+    /// Takes up to `limit` messages; waits up to `timeout` for the first one.
+    public func take(_ limit: Int, within timeout: Duration) -> KafkaFetch {
+        unsafe KafkaFetch(limit) { buffer, size in
+            unsafe rd_kafka_consume_batch_queue(queue, timeout.kafkaMilliseconds, buffer, size)
+        }
     }
 }

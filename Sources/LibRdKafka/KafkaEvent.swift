@@ -2,7 +2,7 @@ internal import CRdKafka
 
 /// Several delivery reports with one ticket and one result, folded.
 public struct DeliveryRun: Sendable, Equatable {
-    /// The ticket given when the messages were produced.
+    /// The ticket of the first message, as given when it was produced.
     public let ticket: UInt
     /// How many messages the run folds; at least 1.
     public let count: Int
@@ -78,10 +78,11 @@ public enum KafkaEventKind: Sendable {
     }
 
     /// Hands out the reports of a `.deliveries` event, consecutive ones of one ticket and result folded into a run.
+    /// Tickets that differ in their lowest `lowBits` bits only count as one.
     ///
     /// Reports can be read once; a second call finds none. Takes no lock of its own: lock around the whole call.
-    public func forEachRun(_ body: (DeliveryRun) -> Void) {
-        var folder = RunFolder()
+    public func forEachRun(ignoring lowBits: UInt = 0, _ body: (DeliveryRun) -> Void) {
+        var folder = RunFolder(shift: lowBits)
         unsafe withUnsafeTemporaryAllocation(of: UnsafePointer<rd_kafka_message_t>?.self, capacity: 256) { buffer in
             unsafe buffer.initialize(repeating: nil)
             while true {
@@ -99,6 +100,7 @@ public enum KafkaEventKind: Sendable {
 
 /// Folds consecutive reports of one ticket and result.
 private struct RunFolder {
+    private let shift: UInt
     private var ticket: UInt = 0
     private var result: Int32 = 0
     private var count = 0
@@ -106,10 +108,12 @@ private struct RunFolder {
     private var partition: Int32 = -1
     private var bytes = 0
 
+    init(shift: UInt) { self.shift = shift }
+
     mutating func add(_ message: UnsafePointer<rd_kafka_message_t>, _ body: (DeliveryRun) -> Void) {
         let next = unsafe UInt(weir_kafka_ticket(message))
         let code = unsafe message.pointee.err.rawValue
-        if count > 0, next == ticket, code == result {
+        if count > 0, next >> shift == ticket >> shift, code == result {
             count += 1
             return
         }

@@ -37,9 +37,9 @@ public struct KafkaHeaders: ~Copyable {
     }
 
     /// Adds a header; the value is copied.
-    public mutating func add(_ name: StaticString, _ value: borrowing RawSpan) {
+    public mutating func add(_ name: StaticString, _ value: UnsafeRawBufferPointer) {
         let offset = bytes.count
-        unsafe value.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+        unsafe bytes.append(contentsOf: value)
         entries.append(Entry(name: name, offset: offset, length: bytes.count - offset))
     }
 

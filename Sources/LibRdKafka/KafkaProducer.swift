@@ -21,7 +21,7 @@ public struct KafkaDestination: Sendable {
     /// The topic.
     public let topic: KafkaTopic
     /// A partition, or `anyPartition` to let the configured partitioner choose by the key.
-    public let partition: Int32
+    public var partition: Int32
     /// The record's timestamp in milliseconds since 1970; 0 means the time of the call.
     public var timestamp: Int64
 
@@ -62,29 +62,28 @@ public final class KafkaProducer: Sendable {
     /// should serve events and come again, `.messageTooLarge` when `message.max.bytes` forbids it, `.fatal` after a
     /// fatal error, or another code; then there will be no report. Never blocks.
     public func produce(
-        to destination: borrowing KafkaDestination, key: RawSpan?, value: RawSpan?,
+        to destination: borrowing KafkaDestination, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?,
         headers: borrowing KafkaHeaders, ticket: UInt
     ) -> KafkaErrorCode {
-        var record = unsafe weir_kafka_record(
-            key: nil, key_size: 0, value: nil, value_size: 0, timestamp: destination.timestamp, ticket: ticket,
-            partition: destination.partition)
         let topic = unsafe destination.topic.handle
-        return unsafe headers.withCHeaders { headers, count in
-            unsafe withBytes(of: key) { key in
-                unsafe record.key = key.baseAddress
-                unsafe record.key_size = key.count
-                return unsafe withBytes(of: value) { value in
-                    unsafe record.value = value.baseAddress
-                    unsafe record.value_size = value.count
-                    return KafkaErrorCode(
-                        unsafe weir_kafka_produce(client.handle, topic, &record, headers, count))
-                }
+        // librdkafka tells a null key or value from an empty one by its address, which an empty buffer may lack.
+        return unsafe withUnsafePointer(to: UInt8(0)) { nothing in
+            var record = unsafe weir_kafka_record(
+                key: nil, key_size: key?.count ?? 0, value: nil, value_size: value?.count ?? 0,
+                timestamp: destination.timestamp, ticket: ticket, partition: destination.partition)
+            if let key = unsafe key { unsafe record.key = key.baseAddress ?? UnsafeRawPointer(nothing) }
+            if let value = unsafe value { unsafe record.value = value.baseAddress ?? UnsafeRawPointer(nothing) }
+            return unsafe headers.withCHeaders { headers, count in
+                KafkaErrorCode(unsafe weir_kafka_produce(client.handle, topic, &record, headers, count))
             }
         }
     }
 
     /// Waits up to `timeout` for the next event. One thread at a time should serve a producer.
     public func nextEvent(_ timeout: Duration) -> KafkaEvent? { client.nextEvent(timeout) }
+
+    /// Makes a thread that waits in `nextEvent` come back at once, without an event.
+    public func wake() { client.wake() }
 
     /// Sends what is queued without regard to `linger.ms` and waits until every message has been reported and its
     /// report served (by another thread), at most `timeout`. True when nothing is left.
@@ -107,16 +106,5 @@ public final class KafkaProducer: Sendable {
     /// Raises a fatal error as librdkafka itself would, to see how the caller takes it. For tests.
     package func raiseFatalError(_ code: KafkaErrorCode, _ reason: String) {
         _ = unsafe rd_kafka_test_fatal_error(client.handle, code.c, reason)
-    }
-}
-
-/// Lends the bytes of a span; of no span, an empty buffer without an address. An empty span has an address.
-private func withBytes<Result>(
-    of span: RawSpan?, _ body: (UnsafeRawBufferPointer) -> Result
-) -> Result {
-    guard let span else { return unsafe body(UnsafeRawBufferPointer(start: nil, count: 0)) }
-    return unsafe span.withUnsafeBytes { bytes in
-        if unsafe bytes.baseAddress != nil { return unsafe body(bytes) }
-        return unsafe withUnsafeBytes(of: UInt8(0)) { unsafe body(UnsafeRawBufferPointer(rebasing: $0[..<0])) }
     }
 }

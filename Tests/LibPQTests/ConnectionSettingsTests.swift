@@ -72,7 +72,9 @@ import WeirCore
         #expect(
             ConnectionSettings.readable(connectError: text, secrets: [])
                 == "connection to server at \"10.0.0.1\", port 5432 failed: FATAL:  the database system "
-                + "is starting up; connection to server at \"10.0.0.2\", port 5432 failed: FATAL:  password authentication failed")
+                + "is starting up; connection to server at \"10.0.0.2\", port 5432 failed: "
+                + "FATAL:  password authentication failed"
+        )
     }
 
     @Test func secretsAreMasked() {

@@ -19,12 +19,12 @@ struct ConsumerTests {
         cluster.createTopic("t")
         try fill(cluster, "t", 10)
         let consumer = try makeConsumer(cluster)
-        try consumer.start(KafkaPartition(topic: "t", id: 0), at: 7)
+        let reader = try consumer.read(KafkaPartition(topic: "t", id: 0), from: 7)
         var values: [String?] = []
         var end: Int64?
         let deadline = ContinuousClock.now + .seconds(10)
         while end == nil, ContinuousClock.now < deadline {
-            let fetch = consumer.take(2, within: .milliseconds(100))
+            let fetch = reader.take(2, within: .milliseconds(100))
             fetch.forEach { message in
                 if message.problem == .partitionEnd { end = message.offset }
                 if message.problem == .none { values.append(message.copied.value) }

@@ -30,11 +30,16 @@ extension KafkaProducer {
         _ value: String?, key: String? = nil, to destination: KafkaDestination, ticket: UInt = 0,
         headers: borrowing KafkaHeaders = KafkaHeaders()
     ) -> KafkaErrorCode {
-        let keyBytes = key.map { Array($0.utf8) }
-        let valueBytes = value.map { Array($0.utf8) }
-        return produce(
-            to: destination, key: keyBytes?.span.bytes, value: valueBytes?.span.bytes, headers: headers,
-            ticket: ticket)
+        withBytes(key) { key in
+            withBytes(value) { value in
+                produce(to: destination, key: key, value: value, headers: headers, ticket: ticket)
+            }
+        }
+    }
+
+    private func withBytes<Result>(_ text: String?, _ body: (UnsafeRawBufferPointer?) -> Result) -> Result {
+        guard let text else { return body(nil) }
+        return Array(text.utf8).withUnsafeBytes { body($0) }
     }
 
     /// Serves events until `done` of the runs so far is true or the time is up.
@@ -65,16 +70,18 @@ struct Received: Equatable {
 extension KafkaConsumer {
     /// Reads partitions of a topic from the beginning to their ends.
     func readAll(_ topic: String, partitions: Int32 = 1, within limit: Duration = .seconds(10)) throws -> [Received] {
-        for partition in 0..<partitions { try start(KafkaPartition(topic: topic, id: partition), at: 0) }
         var received: [Received] = []
-        var ended: Set<Int32> = []
         let deadline = ContinuousClock.now + limit
-        while ended.count < partitions, ContinuousClock.now < deadline {
-            let fetch = take(100, within: .milliseconds(100))
-            fetch.forEach { message in
-                if message.problem == .partitionEnd { ended.insert(message.partition) }
-                guard message.problem == .none else { return }
-                received.append(message.copied)
+        for partition in 0..<partitions {
+            let reader = try read(KafkaPartition(topic: topic, id: partition), from: 0)
+            var hasEnded = false
+            while !hasEnded, ContinuousClock.now < deadline {
+                let fetch = reader.take(100, within: .milliseconds(100))
+                fetch.forEach { message in
+                    if message.problem == .partitionEnd { hasEnded = true }
+                    guard message.problem == .none else { return }
+                    received.append(message.copied)
+                }
             }
         }
         return received

@@ -46,11 +46,11 @@ struct ProducerTests {
         }
         _ = producer.serve(3)
         let consumer = try makeConsumer(cluster)
-        try consumer.start(KafkaPartition(topic: "t", id: 0), at: 0)
+        let reader = try consumer.read(KafkaPartition(topic: "t", id: 0), from: 0)
         var seen: [String] = []
         let deadline = ContinuousClock.now + .seconds(10)
         while seen.count < 3, ContinuousClock.now < deadline {
-            let fetch = consumer.take(10, within: .milliseconds(100))
+            let fetch = reader.take(10, within: .milliseconds(100))
             fetch.forEach { message in
                 guard message.problem == .none else { return }
                 let list = message.headers.map { "\($0.name)=\(String(decoding: $0.value ?? [63], as: UTF8.self))" }

@@ -112,7 +112,8 @@ import WeirTestKit
         #expect(run.log.events == ["read public.t 1", "read public.t 2"])
         #expect(run.log.parts.allSatisfy { $0.purpose == .backfill } && run.log.ends.isEmpty)
         let left = try database.connection.number(
-            "SELECT (SELECT count(*) FROM pg_publication) + (SELECT count(*) FROM pg_replication_slots WHERE database = current_database())"
+            "SELECT (SELECT count(*) FROM pg_publication) "
+                + "+ (SELECT count(*) FROM pg_replication_slots WHERE database = current_database())"
         )
         #expect(left == 0)
     }

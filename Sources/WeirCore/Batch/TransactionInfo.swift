@@ -65,7 +65,8 @@ public struct SnapshotPart: Sendable, Equatable {
 
     /// Makes a part.
     public init(
-        purpose: Purpose = .initial, consistentPoint: LSN, isFirst: Bool = false, isFirstOfTable: Bool = false, isLastOfTable: Bool = false,
+        purpose: Purpose = .initial, consistentPoint: LSN, isFirst: Bool = false, isFirstOfTable: Bool = false,
+        isLastOfTable: Bool = false,
         isLast: Bool = false, holdsFirstRow: Bool = false, holdsLastRow: Bool = false
     ) {
         self.purpose = purpose

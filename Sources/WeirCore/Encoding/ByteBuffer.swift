@@ -102,9 +102,9 @@ public struct ByteBuffer: ~Copyable {
         unsafe advance(range.count)
     }
 
-    /// Appends bytes of another buffer.
-    @inline(__always)
-    mutating func append(_ other: borrowing ByteBuffer, _ range: Range<Int>) {
+    /// Appends a range of another buffer's written bytes.
+    public mutating func append(_ other: borrowing ByteBuffer, _ range: Range<Int>) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= other.count, "range beyond the end")
         unsafe append(ByteView(start: other.base + range.lowerBound, count: range.count))
     }
 

@@ -36,8 +36,8 @@ extension ByteBuffer {
         }
     }
 
-    /// Appends a string's UTF-8 between quotes, escaped. For names and settings.
-    mutating func appendString(utf8 text: String) {
+    /// Appends a string's UTF-8 as a JSON string. For names and settings; values come as bytes.
+    public mutating func appendString(utf8 text: String) {
         var copy = text
         copy.withUTF8 { bytes in
             guard let start = bytes.baseAddress else { return append("\"\"" as StaticString) }

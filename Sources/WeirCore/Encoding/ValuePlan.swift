@@ -50,7 +50,8 @@ struct ValuePlan {
         case .tsquery, .pgLSN, .box, .lseg, .path, .polygon, .circle, .line, .multirange, .composite, .other:
             options.strict ? nil : ValuePlan(.string)
         case .text, .varchar, .bpchar, .char, .citext, .json, .jsonb, .xml, .tsvector, .ltree, .enumeration,
-            .uuid, .inet, .cidr, .macaddr, .macaddr8, .int4range, .int8range, .numrange, .tsrange, .tstzrange, .daterange:
+            .uuid, .inet, .cidr, .macaddr, .macaddr8, .int4range, .int8range, .numrange, .tsrange, .tstzrange,
+            .daterange:
             ValuePlan(.string)
         }
     }

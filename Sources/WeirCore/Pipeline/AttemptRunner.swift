@@ -65,9 +65,11 @@ struct AttemptRunner: Sendable {
         }
         guard let states, !states.isEmpty else { return nil }
         let positions = states.compactMap(\.resume)
-        if let first = positions.first, let other = positions.first(where: {
-            $0.systemIdentifier != first.systemIdentifier
-        }) {
+        if let first = positions.first,
+            let other = positions.first(where: {
+                $0.systemIdentifier != first.systemIdentifier
+            })
+        {
             throw WeirError(
                 .positionMismatch, stage: .pipeline, "The sinks' positions belong to different PostgreSQL clusters",
                 cause: "system identifiers \(first.systemIdentifier) and \(other.systemIdentifier)",
@@ -129,7 +131,9 @@ struct AttemptRunner: Sendable {
         guard let description = state.description, !state.storeHasFailed else { return [] }
         return state.sinks.indices.compactMap { index in
             let sink = state.sinks[index]
-            guard !sink.keepsPosition, let confirmed = sink.window.confirmed, confirmed != sink.saved else { return nil }
+            guard !sink.keepsPosition, let confirmed = sink.window.confirmed, confirmed != sink.saved else {
+                return nil
+            }
             let position = StoredPosition(
                 lsn: confirmed, systemIdentifier: description.systemIdentifier, token: sink.window.token)
             return Save(index: index, name: sink.name, position: position)

@@ -16,9 +16,11 @@ public final class SinkSession: Sendable {
         self.logger = logger
     }
 
-    /// Whether the attempt is over at once: waits inside `write` end.
+    /// Whether the attempt is over at once, or the time to drain after a stop is up: waits inside `write` end.
     public var isCancelled: Bool {
-        attempt.monitor.read { $0.isCancelled || $0.isFailed }
+        attempt.monitor.read { state in
+            state.isCancelled || state.isFailed || state.drainDeadline.map { ContinuousClock.now >= $0 } ?? false
+        }
     }
 
     /// Says that a batch was accepted in so many parts; see `Sink.write`.

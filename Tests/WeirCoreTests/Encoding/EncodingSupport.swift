@@ -58,7 +58,8 @@ struct EncodingBench {
         do {
             let value = try events(batch)[0].value ?? ""
             let start = value.range(of: settings.format == .flat ? "{\"v\":" : "\"after\":{\"v\":")
-            let end = value.range(of: settings.format == .flat ? "}" : "},\"source\":", backwards: settings.format == .flat)
+            let end = value.range(
+                of: settings.format == .flat ? "}" : "},\"source\":", backwards: settings.format == .flat)
             guard let start, let end else { return nil }
             return String(value[start.upperBound..<end.lowerBound])
         } catch let error as WeirError where error.code == .valueRejected {

@@ -114,7 +114,8 @@ struct RecordedChanges {
         let identities: [String: ReplicaIdentity] = ["d": .default, "n": .nothing, "f": .full, "i": .index]
         relations[number] = Relation(
             oid: 0, table: TableName(schema: fields[2], name: Self.unescape(fields[3]) ?? ""), columns: columns,
-            identity: identities[fields[4]] ?? .default, primaryKey: fields[5].split(separator: ",").compactMap { Int($0) })
+            identity: identities[fields[4]] ?? .default,
+            primaryKey: fields[5].split(separator: ",").compactMap { Int($0) })
         pending = nil
     }
 

@@ -1,0 +1,109 @@
+internal import LibRdKafka
+internal import WeirCore
+
+/// Queues the events of one batch. A value on the stack of `write`.
+struct BatchWriter: ~Copyable {
+    let batch: ChangeBatch
+    let ticket: UInt64
+    let link: ProducerLink
+    let deliveries: Deliveries
+    let session: SinkSession
+    /// Messages queued so far.
+    private(set) var count = 0
+    /// Whether the attempt was over before the batch was queued.
+    private(set) var isCancelled = false
+    private var headers = KafkaHeaders()
+
+    /// The longest wait between two looks at whether the attempt is over.
+    private static let waitMax: Duration = .milliseconds(500)
+
+    init(batch: ChangeBatch, ticket: UInt64, link: ProducerLink, deliveries: Deliveries, session: SinkSession) {
+        self.batch = batch
+        self.ticket = ticket
+        self.link = link
+        self.deliveries = deliveries
+        self.session = session
+    }
+
+    /// Queues an event; waits while the queue is full. Throws when the event cannot be sent, or when something failed
+    /// or was cancelled while it waited.
+    mutating func write(
+        _ event: EncodedEvent, _ bytes: borrowing ByteBuffer, topics: [String]
+    ) throws(WeirError) {
+        let session = self.session
+        guard var destination = try link.destination(event.topic, topics, isCancelled: { session.isCancelled }) else {
+            throw cancelled()
+        }
+        // Without a key the partitioner would choose at random; a truncate is looked for in one place.
+        if event.role == .truncate { destination.partition = 0 }
+        headers.removeAll()
+        let message = MessageTicket(batch: ticket, row: event.row)
+        let code = try unsafe bytes.withUnsafeBytes { (base) throws(WeirError) in
+            for index in 0..<event.headerCount {
+                let header = event.header(index)
+                guard let value = unsafe Self.bytes(header.value, base) else { continue }
+                unsafe headers.add(header.name.text, value)
+            }
+            return try unsafe produce(
+                destination, key: Self.bytes(event.key, base), value: Self.bytes(event.value, base), message)
+        }
+        guard code == .none else {
+            throw refused(event, code, bytes: max(event.key.count, 0) + max(event.value.count, 0), topics)
+        }
+        count += 1
+    }
+
+    private func produce(
+        _ destination: KafkaDestination, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?,
+        _ message: MessageTicket
+    ) throws(WeirError) -> KafkaErrorCode {
+        var code = unsafe link.producer.produce(
+            to: destination, key: key, value: value, headers: headers, ticket: message.rawValue)
+        while code == .queueFull {
+            if let failure = deliveries.failure { throw failure }
+            if session.isCancelled { return .purgedFromQueue }
+            let reported = deliveries.reported
+            // Room that was freed before the count was read would not be waited for: look once more.
+            code = unsafe link.producer.produce(
+                to: destination, key: key, value: value, headers: headers, ticket: message.rawValue)
+            if code == .queueFull { deliveries.waitForReport(after: reported, limit: Self.waitMax) }
+        }
+        return code
+    }
+
+    private static func bytes(
+        _ part: EncodedEvent.Part, _ base: UnsafeRawBufferPointer
+    ) -> UnsafeRawBufferPointer? {
+        guard let range = part.range else { return nil }
+        return unsafe UnsafeRawBufferPointer(rebasing: base[range])
+    }
+
+    private mutating func cancelled() -> WeirError {
+        isCancelled = true
+        return WeirError(.internalError, stage: .sink, "The attempt is over")
+    }
+
+    /// The error for an event that the producer did not take.
+    private mutating func refused(
+        _ event: EncodedEvent, _ code: KafkaErrorCode, bytes: Int, _ topics: [String]
+    ) -> WeirError {
+        if code == .purgedFromQueue { return cancelled() }
+        if let failure = deliveries.failure { return failure }
+        let topic = topics[event.topic]
+        let error: WeirError
+        switch code.trouble {
+        case .messageTooLarge: error = link.limits.tooLarge(bytes: bytes, topic: topic, by: "the producer")
+        case .producerLost:
+            error = (link.producer.fatalError ?? KafkaError(code, isFatal: true)).weirError(
+                stage: .sink, "The Kafka producer lost its order and has to be made anew")
+        default: error = KafkaError(code).weirError(stage: .sink, "An event could not be queued for topic \(topic)")
+        }
+        var table: TableName?
+        var position: LSN?
+        if event.row >= 0 {
+            table = batch.relation(of: batch.rows[event.row])?.table
+            position = batch.identity(of: batch.rows[event.row]).commit
+        }
+        return error.at(table: table, position: position)
+    }
+}

@@ -1,0 +1,51 @@
+internal import LibRdKafka
+internal import WeirCore
+
+/// An open producer with its thread of events and the topics it has found. Used on the sink's thread.
+final class ProducerLink {
+    let producer: KafkaProducer
+    let limits: MessageLimits
+    private var events: EventThread?
+    private var directory: TopicDirectory
+    /// By the encoder's topic index.
+    private var destinations: [KafkaDestination?] = []
+
+    init(_ settings: KafkaSinkSettings, _ deliveries: Deliveries, _ logger: Logger) throws(WeirError) {
+        let configuration = try ProducerProperties.configuration(of: settings)
+        limits = MessageLimits(configuration)
+        deliveries.setLimits(limits)
+        do throws(KafkaError) {
+            producer = try KafkaProducer(configuration)
+        } catch {
+            throw WeirError(
+                .configurationInvalid, stage: .configuration, "librdkafka refuses the properties of the Kafka sink",
+                cause: error.detail, advice: "Correct `properties`.")
+        }
+        directory = TopicDirectory(producer, deliveries, settings: settings, logger: logger)
+        events = try EventThread(producer, deliveries, logger: logger)
+    }
+
+    /// The destination of a topic, found or created first; nil when the attempt was cancelled meanwhile.
+    func destination(
+        _ index: Int, _ names: [String], isCancelled: () -> Bool
+    ) throws(WeirError) -> KafkaDestination? {
+        if index < destinations.count, let known = destinations[index] { return known }
+        let name = names[index]
+        guard try directory.ensure(name, isCancelled: isCancelled) == .ready else { return nil }
+        while destinations.count <= index { destinations.append(nil) }
+        do throws(KafkaError) {
+            let made = KafkaDestination(try producer.topic(name))
+            destinations[index] = made
+            return made
+        } catch {
+            throw error.weirError(stage: .sink, "Topic \(name) cannot be used")
+        }
+    }
+
+    func close() {
+        events.take()?.stop()
+        producer.purge()
+    }
+
+    deinit { close() }
+}

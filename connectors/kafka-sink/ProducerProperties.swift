@@ -1,0 +1,97 @@
+internal import LibRdKafka
+public import WeirCore
+
+/// The properties a sink's producer gets: Weir's defaults, then the user's own.
+enum ProducerProperties {
+    /// Weir's defaults. Each may be overridden except where `fault` says why not.
+    static let defaults: [(name: String, value: String)] = [
+        ("client.id", "weir"),
+        // Order and no duplicates over retries, for the life of the producer.
+        ("enable.idempotence", "true"),
+        ("acks", "all"),
+        // An outage is back-pressure: a message waits for ever, and the queue's bounds hold the source back.
+        ("message.timeout.ms", "0"),
+        ("queue.buffering.max.kbytes", "32768"),
+        ("queue.buffering.max.messages", "100000"),
+        ("linger.ms", "5"),
+        // The same partition for a key as Kafka's Java producer chooses.
+        ("partitioner", "murmur2_random"),
+        // Topics are created with the configured partitions or not at all, never by asking for them.
+        ("allow.auto.create.topics", "false"),
+        ("socket.keepalive.enable", "true"),
+        ("reconnect.backoff.ms", "100"),
+        ("reconnect.backoff.max.ms", "5000"),
+    ]
+
+    /// Why a property cannot have its value, as a promise of Weir depends on it; nil when it can.
+    static func fault(_ name: String, _ value: String) -> String? {
+        switch name {
+        case "bootstrap.servers", "metadata.broker.list": "set `brokers` instead"
+        case "acks", "request.required.acks":
+            ["all", "-1"].contains(value)
+                ? nil : "must be \"all\": a position is confirmed only when its events are safe on every replica"
+        case "enable.idempotence":
+            value == "true" ? nil : "must be \"true\": without it a retry may repeat or reorder events"
+        case "transactional.id", "enable.gapless.guarantee": "cannot be set: Weir decides on transactions"
+        case "log.queue", "test.mock.num.brokers": "cannot be set"
+        default: nil
+        }
+    }
+
+    /// The configuration of a sink's producer. Errors: `configuration-invalid` with the property's name.
+    static func configuration(of settings: KafkaSinkSettings) throws(WeirError) -> KafkaConfiguration {
+        var configuration = KafkaConfiguration()
+        do throws(KafkaPropertyError) {
+            try configuration.set("bootstrap.servers", settings.brokers)
+            for (name, value) in defaults { try configuration.set(name, value) }
+        } catch {
+            throw refused(error.property, error.reason)
+        }
+        for property in settings.properties {
+            if let fault = fault(property.name, property.value) { throw refused(property.name, fault) }
+            do throws(KafkaPropertyError) {
+                try configuration.set(property.name, property.value)
+            } catch {
+                throw refused(property.name, error.reason)
+            }
+        }
+        return configuration
+    }
+
+    private static func refused(_ name: String, _ reason: String) -> WeirError {
+        WeirError(
+            .configurationInvalid, stage: .configuration, "The property \(name) of the Kafka sink is refused",
+            cause: reason, advice: "Correct it under `properties`.")
+    }
+}
+
+/// A property that a Kafka connector cannot use.
+public struct KafkaPropertyProblem: Sendable, Equatable {
+    /// The property's name.
+    public let name: String
+    /// Why, without its value when that is secret.
+    public let reason: String
+    /// The nearest property there is, when the name is unknown.
+    public let nearest: String?
+}
+
+extension KafkaSink {
+    /// What librdkafka or Weir refuses of a sink's properties, for a configuration error with their key paths. Makes
+    /// no connection.
+    public static func problems(of properties: [SettingsProperty]) -> [KafkaPropertyProblem] {
+        var configuration = KafkaConfiguration()
+        return properties.compactMap { property in
+            if let fault = ProducerProperties.fault(property.name, property.value) {
+                return KafkaPropertyProblem(name: property.name, reason: fault, nearest: nil)
+            }
+            do throws(KafkaPropertyError) {
+                try configuration.set(property.name, property.value)
+                return nil
+            } catch {
+                let nearest =
+                    error.problem == .unknown ? NearestName.of(property.name, in: configuration.propertyNames) : nil
+                return KafkaPropertyProblem(name: property.name, reason: error.reason, nearest: nearest)
+            }
+        }
+    }
+}
