@@ -62,6 +62,26 @@ import WeirTestKit
         #expect(result.errors.first?.contains("\"key\":\"source.url\"") == true)
     }
 
+    @Test func propertiesAreCheckedWithoutABroker() throws {
+        let folder = try TemporaryDirectory()
+        let text = """
+            source: {url: postgresql://h/db}
+            sinks:
+              - type: kafka
+                brokers: localhost:1
+                properties:
+                  compression.typ: lz4
+                  linger.ms: soon
+            """
+        try folder.write(text, to: "weir.yaml")
+        let result = try WeirProcess.run(["run"], workingDirectory: folder.path)
+        #expect(result.exit == .status(2))
+        #expect(result.errors.count == 3)
+        #expect(result.errors[0].hasPrefix("weir.yaml:6:24: sinks[0].properties.compression.typ: no such property"))
+        #expect(result.errors[0].hasSuffix("; did you mean \"compression.type\"?"))
+        #expect(result.errors[1].hasPrefix("weir.yaml:7:18: sinks[0].properties.linger.ms: "))
+    }
+
     @Test func secretsOfABadConfigurationAreNotTold() throws {
         let canary = "c4n4ry-s3cr3t"
         let folder = try TemporaryDirectory()

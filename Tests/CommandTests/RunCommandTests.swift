@@ -89,6 +89,18 @@ import WeirTestKit
                 + "./weir-state/state.db.lock is locked")
     }
 
+    @Test func eventsGoToTheStandardOutputAndNothingElse() throws {
+        let pair = try Pair("")
+        try pair.folder.write(
+            pair.folder.read("weir.yaml").replacing("sinks: [", with: "sinks: [{type: stdout, format: flat}, "),
+            to: "weir.yaml")
+        try pair.source.exec("INSERT INTO t SELECT g, 'v' FROM generate_series(1, 10) g")
+        let finished = try WeirProcess.run(["run", "--until-lsn", pair.end()], workingDirectory: pair.folder.path)
+        #expect(finished.exit == .status(0), "\(finished.errors)")
+        #expect(finished.output.count == 10 && finished.output.allSatisfy { $0.hasPrefix("{\"topic\":") })
+        #expect(try pair.target.number("SELECT count(*) FROM t") == 10)
+    }
+
     @Test func theEndpointServesWhatTheConfigurationAsksFor() throws {
         let pair = try Pair("http: {listen: \"127.0.0.1:0\"}")
         let weir = try pair.run()

@@ -138,6 +138,6 @@ extension KafkaSinkSettings {
     func encoder(pipeline: String) -> EncoderSettings {
         EncoderSettings(
             prefix: pipeline, format: format == .flat ? .flat : .debezium, topic: topic,
-            debezium: DebeziumOptions(debezium))
+            debezium: debezium)
     }
 }

@@ -3,10 +3,10 @@ public struct CommonSettings: Sendable {
     /// The pipeline's name.
     public var pipeline: String
     /// How changes are written as Debezium events, unless a section says otherwise.
-    public var debezium: DebeziumSettings
+    public var debezium: DebeziumOptions
 
     /// Makes the common part.
-    public init(pipeline: String = "main", debezium: DebeziumSettings = DebeziumSettings()) {
+    public init(pipeline: String = "main", debezium: DebeziumOptions = DebeziumOptions()) {
         self.pipeline = pipeline
         self.debezium = debezium
     }

@@ -24,7 +24,7 @@ public struct KafkaSinkSettings: SinkSettings, Equatable {
     /// librdkafka's properties, secrets among them.
     public var properties: [SettingsProperty]
     /// How Debezium events are written.
-    public var debezium: DebeziumSettings
+    public var debezium: DebeziumOptions
 }
 
 /// The form of events.
@@ -118,7 +118,7 @@ extension KafkaSinkSettings {
         topicProperties = section.value(Keys.topicProperties, or: [])
         properties = section.value(Keys.properties, or: [])
         keyColumns = Self.readKeyColumns(section)
-        debezium = DebeziumSettings(
+        debezium = DebeziumOptions(
             reading: section.node(Keys.debezium.name), at: section.path.appending(key: Keys.debezium.name),
             over: common.debezium, decoding: section.decoding)
         if format == .cloudevents { section.problem("format", "cloudevents is not in this version") }

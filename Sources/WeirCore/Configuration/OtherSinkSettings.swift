@@ -57,7 +57,8 @@ public struct PostgresSinkSettings: SinkSettings, Equatable {
             "url", .required, doc: "The target database: any libpq connection string, several hosts and TLS included.")
         static let schema = SettingsField<SchemaChanges>.choice(
             "schema", .value(.none),
-            doc: "Table definitions Weir may create or change in the target. Only `none` is in this version: the tables "
+            doc: "Table definitions Weir may create or change in the target. Only `none` is in this version: "
+                + "the tables "
                 + "have to be there.")
         static let apply = SettingsField<Apply>.choice(
             "apply", .value(.auto),
@@ -117,7 +118,7 @@ public struct StdoutSinkSettings: SinkSettings, Equatable {
     /// The form of the events.
     public var format: EventFormat
     /// How Debezium events are written.
-    public var debezium: DebeziumSettings
+    public var debezium: DebeziumOptions
 
     private enum Keys {
         static let format = SettingsField<EventFormat>.choice(
@@ -132,7 +133,7 @@ public struct StdoutSinkSettings: SinkSettings, Equatable {
     public static let fields: [SettingsFieldInfo] = [Keys.format.info, Keys.debezium]
 
     /// Makes settings.
-    public init(format: EventFormat = .debezium, debezium: DebeziumSettings = DebeziumSettings()) {
+    public init(format: EventFormat = .debezium, debezium: DebeziumOptions = DebeziumOptions()) {
         self.format = format
         self.debezium = debezium
     }
@@ -140,7 +141,7 @@ public struct StdoutSinkSettings: SinkSettings, Equatable {
     /// Reads the section.
     public init(reading section: SettingsSection, common: CommonSettings) {
         format = section.value(Keys.format, or: .debezium)
-        debezium = DebeziumSettings(
+        debezium = DebeziumOptions(
             reading: section.node(Keys.debezium.name), at: section.path.appending(key: Keys.debezium.name),
             over: common.debezium, decoding: section.decoding)
         if format == .cloudevents { section.problem("format", "cloudevents is not in this version") }

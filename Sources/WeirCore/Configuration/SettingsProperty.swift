@@ -6,12 +6,26 @@ public struct SettingsProperty: Sendable, Hashable {
     public let value: String
     /// Whether the name says that the value must not be shown.
     public let isSecret: Bool
+    /// Where it was written.
+    public let mark: SettingsMark
 
     /// Makes a property; secrecy follows from the name.
-    public init(name: String, value: String) {
+    public init(name: String, value: String, mark: SettingsMark = .absent) {
         self.name = name
         self.value = value
+        self.mark = mark
         isSecret = Self.isSecret(name)
+    }
+
+    /// Equal when they say the same, wherever they were written.
+    public static func == (left: SettingsProperty, right: SettingsProperty) -> Bool {
+        left.name == right.name && left.value == right.value
+    }
+
+    /// Hashes what equality compares.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(name)
+        hasher.combine(value)
     }
 
     /// Whether a property of this name holds a secret: a password, secret, token or private key.
@@ -40,12 +54,12 @@ public struct SettingsProperty: Sendable, Hashable {
                 return
             }
             guard isSecret(name) else {
-                properties.append(SettingsProperty(name: name, value: text))
+                properties.append(SettingsProperty(name: name, value: text, mark: value.mark))
                 return
             }
             guard let secret = decoding.secretText(text, at: place, value.mark) else { return }
             decoding.noteSecret(secret)
-            properties.append(SettingsProperty(name: name, value: secret))
+            properties.append(SettingsProperty(name: name, value: secret, mark: value.mark))
         }
         return properties
     }

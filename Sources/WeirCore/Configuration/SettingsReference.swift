@@ -20,7 +20,7 @@ public enum SettingsReference {
         }
         blocks.append(block("State", path: "state.", [WeirSettings.Keys.statePath.info]))
         blocks.append(block("HTTP endpoint", path: "http.", [WeirSettings.Keys.listen.info]))
-        blocks.append(block("Debezium events", path: "debezium.", DebeziumSettings.fields))
+        blocks.append(block("Debezium events", path: "debezium.", DebeziumOptions.fields))
         blocks.append(block("Limits", path: "limits.", LimitSettings.fields))
         return blocks.joined(separator: "\n")
     }

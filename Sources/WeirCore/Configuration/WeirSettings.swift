@@ -19,7 +19,7 @@ public struct WeirSettings: Sendable {
     /// The folder of the state file.
     public var statePath: String
     /// How changes are written as Debezium events.
-    public var debezium: DebeziumSettings
+    public var debezium: DebeziumOptions
     /// Bounds in time and memory.
     public var limits: PipelineSettings
     /// When a batch of changes is full.
@@ -83,8 +83,8 @@ extension WeirSettings {
     ) -> WeirSettings? {
         let root = SettingsSection(tree, at: SettingsPath(), fields: Keys.all, decoding: decoding)
         let pipeline = root.value(Keys.pipeline, or: "main")
-        let debezium = DebeziumSettings(
-            reading: root.node("debezium"), at: SettingsPath().appending(key: "debezium"), over: DebeziumSettings(),
+        let debezium = DebeziumOptions(
+            reading: root.node("debezium"), at: SettingsPath().appending(key: "debezium"), over: DebeziumOptions(),
             decoding: decoding)
         let common = CommonSettings(pipeline: pipeline, debezium: debezium)
         let source = readSource(root, catalog, common)

@@ -1,3 +1,4 @@
+import KafkaSink
 import SettingsFile
 import WeirCore
 
@@ -38,7 +39,8 @@ struct LoadedConfiguration: Sendable {
             console.report(failure)
             return nil
         }
-        let settings = WeirSettings.read(tree, catalog: .standard, decoding: decoding)
+        var settings = WeirSettings.read(tree, catalog: .standard, decoding: decoding)
+        if let read = settings, refusesProperties(of: read, decoding) { settings = nil }
         console.hide(decoding.secrets)
         for warning in decoding.warnings { console.logger.warning(warning.description(file: path)) }
         guard let settings else {
@@ -46,5 +48,20 @@ struct LoadedConfiguration: Sendable {
             return nil
         }
         return LoadedConfiguration(path: path, settings: settings)
+    }
+
+    /// Whether librdkafka refuses a property of a Kafka sink: found without connecting, told with its key path.
+    private static func refusesProperties(of settings: WeirSettings, _ decoding: SettingsDecoding) -> Bool {
+        for (index, sink) in settings.sinks.enumerated() {
+            guard let kafka = sink.settings as? KafkaSinkSettings else { continue }
+            let path = SettingsPath([.key("sinks"), .index(index), .key("properties")])
+            for problem in KafkaSink.problems(of: kafka.properties) {
+                let mark = kafka.properties.first { $0.name == problem.name }?.mark ?? .absent
+                decoding.problem(
+                    path.appending(key: problem.name), mark, problem.reason,
+                    suggestion: problem.nearest.map { "did you mean \"\($0)\"?" })
+            }
+        }
+        return !decoding.problems.isEmpty
     }
 }

@@ -1,6 +1,8 @@
+import KafkaSink
 import LibCrypto
 import PostgresSink
 import PostgresSource
+import StdoutSink
 import WeirCore
 
 extension ConnectorRegistry {
@@ -16,9 +18,15 @@ extension ConnectorRegistry {
                 }
             ],
             sinks: [
+                sink(KafkaSinkSettings.self) { settings, context throws(WeirError) in
+                    try KafkaSink(settings: settings, pipeline: context.pipeline, logger: context.logger)
+                },
+                sink(StdoutSinkSettings.self) { settings, context throws(WeirError) in
+                    StdoutSink(StdoutSink.Options(encoder: encoder(settings, context)))
+                },
                 sink(PostgresSinkSettings.self) { settings, context throws(WeirError) in
                     PostgresSink(target(settings, context, isReplay: isReplay))
-                }
+                },
             ])
     }
 
@@ -35,6 +43,12 @@ extension ConnectorRegistry {
         target.onSnapshotNotEmpty = .init(rawValue: settings.notEmpty.rawValue) ?? target.onSnapshotNotEmpty
         target.replicationRole = .init(rawValue: settings.sessionRole.rawValue) ?? target.replicationRole
         return target
+    }
+
+    /// How lines look.
+    static func encoder(_ settings: StdoutSinkSettings, _ context: ConnectorContext) -> EncoderSettings {
+        EncoderSettings(
+            prefix: context.pipeline, format: settings.format == .flat ? .flat : .debezium, debezium: settings.debezium)
     }
 
     /// What `mask` hashes with.

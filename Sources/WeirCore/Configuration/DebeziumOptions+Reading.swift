@@ -1,63 +1,4 @@
-/// How changes are written as Debezium events. Names and defaults are those of Debezium's PostgreSQL connector where
-/// it has them.
-///
-/// Source: `debezium-connector-postgres` 3.6 documentation, "Connector properties".
-public struct DebeziumSettings: Sendable, Equatable {
-    /// `decimal.handling.mode`.
-    public enum DecimalMode: String, Sendable, CaseIterable {
-        case precise, string, double
-    }
-
-    /// `time.precision.mode`.
-    public enum TimePrecision: String, Sendable, CaseIterable {
-        case adaptive
-        case adaptiveTimeMicroseconds = "adaptive_time_microseconds"
-        case connect, isostring, microseconds, nanoseconds
-    }
-
-    /// `interval.handling.mode`.
-    public enum IntervalMode: String, Sendable, CaseIterable {
-        case numeric, string
-    }
-
-    /// `binary.handling.mode`.
-    public enum BinaryMode: String, Sendable, CaseIterable {
-        case bytes, base64
-        case base64URLSafe = "base64-url-safe"
-        case hex
-    }
-
-    /// `hstore.handling.mode`.
-    public enum HstoreMode: String, Sendable, CaseIterable {
-        case json, map
-    }
-
-    /// Leaves out what Debezium leaves out, instead of carrying PostgreSQL's text form.
-    public var strict = false
-    /// How numeric values are written.
-    public var decimal = DecimalMode.precise
-    /// How times and timestamps are written.
-    public var timePrecision = TimePrecision.adaptive
-    /// How intervals are written.
-    public var interval = IntervalMode.numeric
-    /// How bytea values are written.
-    public var binary = BinaryMode.bytes
-    /// How hstore values are written.
-    public var hstore = HstoreMode.json
-    /// Whether a delete is followed by a record without value.
-    public var tombstones = true
-    /// What stands for a value that the server did not send because it is unchanged.
-    public var unavailableValuePlaceholder = "__debezium_unavailable_value"
-    /// Operations that make no event.
-    public var skippedOperations: Set<Operation> = [.truncate]
-
-    /// Debezium's defaults.
-    public init() {}
-}
-
-extension DebeziumSettings {
-    private typealias Standard = DebeziumSettings
-
+extension DebeziumOptions {
     private enum Keys {
         static let strict = SettingsField<Bool>.flag(
             "strict", .value(false),
@@ -75,8 +16,14 @@ extension DebeziumSettings {
         static let tombstones = SettingsField<Bool>.flag(
             "tombstones", .value(true), doc: "Follow a delete by a record with the same key and no value.")
         static let placeholder = SettingsField<String>.text(
-            "unavailable.value.placeholder", .value(Standard().unavailableValuePlaceholder),
+            "unavailable.value.placeholder", .value(DebeziumOptions().unavailablePlaceholder),
             doc: "What stands for an unchanged large value that the server did not send.")
+        static let transactions = SettingsField<Bool>.flag(
+            "transaction.metadata", .value(false),
+            doc: "Write events at begin and end of transactions, and the place in its transaction into each event "
+                + "(`provide.transaction.metadata`).")
+        static let moneyDigits = SettingsField<Int>.count(
+            "money.fraction.digits", .value(2), in: 0...18, doc: "Digits after the point of `money`.")
         static let skipped = SettingsField<[String]>.texts(
             "skipped.operations", .value(["truncate"]),
             doc: "Operations that make no event: `insert`, `update`, `delete`, `truncate`, `message`, `read` "
@@ -87,11 +34,12 @@ extension DebeziumSettings {
     public static let fields: [SettingsFieldInfo] = [
         Keys.strict.info, Keys.decimal.info, Keys.timePrecision.info, Keys.interval.info, Keys.binary.info,
         Keys.hstore.info, Keys.tombstones.info, Keys.placeholder.info, Keys.skipped.info,
+        Keys.transactions.info, Keys.moneyDigits.info,
     ]
 
     /// Reads a `debezium` block over `base`: keys that are not written keep its values.
     public init(
-        reading node: SettingsNode?, at path: SettingsPath, over base: DebeziumSettings, decoding: SettingsDecoding
+        reading node: SettingsNode?, at path: SettingsPath, over base: DebeziumOptions, decoding: SettingsDecoding
     ) {
         self = base
         let section = SettingsSection(node, at: path, fields: Self.fields, decoding: decoding)
@@ -105,7 +53,9 @@ extension DebeziumSettings {
         take(Keys.binary) { binary = $0 }
         take(Keys.hstore) { hstore = $0 }
         take(Keys.tombstones) { tombstones = $0 }
-        take(Keys.placeholder) { unavailableValuePlaceholder = $0 }
+        take(Keys.placeholder) { unavailablePlaceholder = $0 }
+        take(Keys.transactions) { transactionMetadata = $0 }
+        take(Keys.moneyDigits) { moneyFractionDigits = $0 }
         take(Keys.skipped) { names in
             guard names != ["none"] else {
                 skippedOperations = []
