@@ -75,6 +75,12 @@ extension PGConnection {
         guard unsafe PQconsumeInput(handle) == 1 else { throw connectionError(operation) }
     }
 
+    /// Looks, without waiting, whether the server closed an idle connection; throws the loss.
+    public borrowing func checkAlive() throws(PGError) {
+        if wait(until: .now).contains(.readable) { try consumeInput("watch") }
+        if unsafe PQstatus(handle) != CONNECTION_OK { throw connectionError("watch") }
+    }
+
     /// The next result of what was sent; nil when the statement (or the part of a pipeline) is finished.
     ///
     /// Unlike `query` this returns failed results as values: look at `PGResult.error`.

@@ -96,7 +96,7 @@ public final class PostgresSource: ChangeSource {
         }
     }
 
-    private static func replicate(
+    static func replicate(
         _ settings: PostgresSourceSettings, _ feed: Feed, watch: SlotWatch
     ) throws(WeirError) -> ReplicationSession {
         do throws(PGError) {

@@ -25,7 +25,8 @@ struct SnapshotRun: ~Copyable {
 
     private let connection: PGConnection
     private let order: Order
-    private let consistentPoint: LSN
+    /// Where streaming goes on after it, or where the WAL ended when it was taken.
+    let consistentPoint: LSN
     private let xid: UInt32
 
     /// Connects and puts the connection into the snapshot. `givesUp` is looked at while statements run.

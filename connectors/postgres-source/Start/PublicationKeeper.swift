@@ -72,7 +72,7 @@ enum PublicationKeeper {
         }
     }
 
-    private static func nothingToPublish(_ selection: TableSelection?) -> WeirError {
+    static func nothingToPublish(_ selection: TableSelection?) -> WeirError {
         guard let selection else {
             return WeirError(
                 .tableUnusable, stage: .source, "The database has no table that can be replicated",

@@ -28,20 +28,24 @@ enum StartRefusal {
 
     /// A slot that this source may not use, whatever the positions say; nil for one that it may.
     static func foreignSlot(_ facts: StartPlan.Facts, _ slot: SlotFacts) -> WeirError? {
+        foreignSlot(named: facts.slotName, slot, database: facts.server.database)
+    }
+
+    static func foreignSlot(named name: String, _ slot: SlotFacts, database: String) -> WeirError? {
         let cause: String
         if !slot.isLogical {
             cause = "it is a physical slot"
         } else if slot.plugin != "pgoutput" {
             cause = "its plugin is \(slot.plugin ?? "unknown"), pgoutput is needed"
-        } else if let database = slot.database, database != facts.server.database {
-            cause = "it belongs to database \"\(database)\", this is \"\(facts.server.database)\""
+        } else if let other = slot.database, other != database {
+            cause = "it belongs to database \"\(other)\", this is \"\(database)\""
         } else if slot.isTemporary {
             cause = "it is a temporary slot of another session"
         } else {
             return nil
         }
         return WeirError(
-            .slotMismatch, stage: .source, "Replication slot \"\(facts.slotName)\" cannot be used", cause: cause,
+            .slotMismatch, stage: .source, "Replication slot \"\(name)\" cannot be used", cause: cause,
             advice: "Choose another name in `source.slot`, or drop that slot if nobody needs it.")
     }
 

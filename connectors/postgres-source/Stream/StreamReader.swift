@@ -22,6 +22,8 @@ struct StreamReader: ~Copyable {
         var batchLimits = BatchLimits()
         /// How long a batch may wait for more rows under load.
         var batchDelay: Duration = .milliseconds(5)
+        /// The connection counts as lost when the server says nothing for so long, although it was asked to.
+        var receiveTimeout: Duration = .seconds(60)
     }
 
     private enum Progress {
@@ -32,6 +34,8 @@ struct StreamReader: ~Copyable {
     private static let endLimit: Duration = .seconds(5)
     /// Messages between two looks at the clock while the stream does not run dry.
     private static let messagesBetweenLooks = 512
+    /// Time between two looks at the catalog's connection.
+    private static let watchInterval: Duration = .milliseconds(500)
 
     private var session: ReplicationSession
     private let catalog: PGConnection
@@ -53,6 +57,8 @@ struct StreamReader: ~Copyable {
     /// When the first row of the batch at hand came; nil while it is empty.
     private var batchSince: ContinuousClock.Instant?
     private var isStopping = false
+    private var silence: SilenceWatch
+    private var nextWatch: ContinuousClock.Instant
 
     /// Takes over the sessions and starts the stream.
     init(
@@ -70,6 +76,8 @@ struct StreamReader: ~Copyable {
             resume: settings.start, selection: settings.selection, limits: settings.batchLimits)
         schedule = StatusSchedule(interval: settings.statusInterval, senderTimeout: timeout, now: now)
         pacer = ReceivePacer(now: now)
+        silence = SilenceWatch(limit: settings.receiveTimeout, now: now)
+        nextWatch = now + Self.watchInterval
         received = settings.start
         sentEnd = .zero
         lastIdleMove = now
@@ -131,6 +139,7 @@ struct StreamReader: ~Copyable {
             case .keepalive(let walEnd, let wantsReply):
                 received = max(received, walEnd)
                 idleEnd = walEnd
+                silence.heard(at: .now)
                 if wantsReply {
                     schedule.ask()
                     isAsked = true
@@ -138,7 +147,9 @@ struct StreamReader: ~Copyable {
             case .dry:
                 // Messages that made no row (a skipped transaction, a Relation) leave nothing to wait for.
                 if assembler.builder.isEmpty { batchSince = nil }
-                pacer.ranDry(after: count, at: .now)
+                let now = ContinuousClock.now
+                pacer.ranDry(after: count, at: now)
+                if count > 0 { silence.heard(at: now) }
                 return try hasToEnd(feed) ? .finished : .dry
             case .ended:
                 throw WeirError(
@@ -192,6 +203,8 @@ struct StreamReader: ~Copyable {
     private mutating func send(_ batch: ChangeBatch, _ feed: Feed) throws(WeirError) -> Bool {
         if let end = batch.endLSN { sentEnd = max(sentEnd, end) }
         let verdict = try feed.send(batch) { () throws(WeirError) in try report(feed) }
+        // What the server said meanwhile is still in the socket.
+        silence.heard(at: .now)
         return verdict != .stopped
     }
 
@@ -230,6 +243,7 @@ struct StreamReader: ~Copyable {
         }
         guard try moveIdle(feed) else { return false }
         try report(feed)
+        try askIfSilent(feed)
         if pacer.isResting {
             _ = session.pause(ReceivePacer.rest)
             return true
@@ -249,6 +263,7 @@ struct StreamReader: ~Copyable {
         let confirmed = feed.confirmed
         var look = now + (confirmed < sentEnd ? .milliseconds(20) : .milliseconds(200))
         look = min(look, schedule.nextLook(confirmed: confirmed.rawValue))
+        look = min(look, silence.nextLook)
         if let batchSince { look = min(look, batchSince + settings.batchDelay) }
         return max(look, now)
     }
@@ -257,16 +272,43 @@ struct StreamReader: ~Copyable {
     private mutating func report(_ feed: Feed) throws(WeirError) {
         let confirmed = feed.confirmed
         let now = ContinuousClock.now
+        if now >= nextWatch {
+            nextWatch = now + Self.watchInterval
+            try watchServer()
+        }
         guard schedule.isDue(confirmed: confirmed.rawValue, at: now) else { return }
         try sendStatus(confirmed)
         schedule.sent(confirmed: confirmed.rawValue, at: now)
     }
 
-    private mutating func sendStatus(_ confirmed: LSN) throws(WeirError) {
+    private mutating func sendStatus(_ confirmed: LSN, replyRequested: Bool = false) throws(WeirError) {
         do throws(PGError) {
-            try session.sendStatus(received: max(received, confirmed), durable: confirmed)
+            try session.sendStatus(
+                received: max(received, confirmed), durable: confirmed, replyRequested: replyRequested)
         } catch {
             throw explained(error)
+        }
+    }
+
+    /// A server that shuts down ends ordinary sessions first, then waits for walsenders to be confirmed: for ever if a
+    /// sink is stuck while status updates go on. So the loss of the catalog's session ends the stream as well.
+    private func watchServer() throws(WeirError) {
+        do throws(PGError) {
+            try catalog.checkAlive()
+        } catch {
+            throw SourceErrors.from(error)
+        }
+    }
+
+    /// A connection whose other end is gone may look alive for hours: asks, then gives it up.
+    private mutating func askIfSilent(_ feed: Feed) throws(WeirError) {
+        switch silence.look(at: .now) {
+        case .fine: break
+        case .ask: try sendStatus(feed.confirmed, replyRequested: true)
+        case .lost:
+            throw WeirError(
+                .connectionLost, stage: .source, "The server has said nothing for too long",
+                cause: "no message within \(settings.receiveTimeout)")
         }
     }
 

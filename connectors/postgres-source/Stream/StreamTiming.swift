@@ -68,3 +68,38 @@ struct StatusSchedule {
         isAsked || confirmed > lastConfirmed ? lastSent + Self.shortest : lastSent + interval
     }
 }
+
+/// Notices that the other end is gone without having said so: pure, clock readings come from outside.
+struct SilenceWatch {
+    /// What to do.
+    enum Verdict {
+        case fine, ask, lost
+    }
+
+    private let limit: Duration
+    private var lastHeard: ContinuousClock.Instant
+    private var hasAsked = false
+
+    init(limit: Duration, now: ContinuousClock.Instant) {
+        self.limit = limit
+        lastHeard = now
+    }
+
+    /// Takes in that something came from the server, or that nobody listened until now.
+    mutating func heard(at now: ContinuousClock.Instant) {
+        lastHeard = now
+        hasAsked = false
+    }
+
+    /// Asks once after half of the limit, gives up at its end.
+    mutating func look(at now: ContinuousClock.Instant) -> Verdict {
+        let silence = now - lastHeard
+        if silence >= limit { return .lost }
+        guard silence >= limit / 2, !hasAsked else { return .fine }
+        hasAsked = true
+        return .ask
+    }
+
+    /// When `look` may have something else to say.
+    var nextLook: ContinuousClock.Instant { lastHeard + (hasAsked ? limit : limit / 2) }
+}

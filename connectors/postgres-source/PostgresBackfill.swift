@@ -1,0 +1,105 @@
+import LibPQ
+public import WeirCore
+
+/// Copies the current rows of tables in one consistent snapshot, then ends: no slot, no publication of its own.
+///
+/// Resumes at whole tables: one is written down as finished once its last batch is durable in every sink, and a later
+/// run under the same name leaves it out. Tables of a resumed run are of a later snapshot than the finished ones.
+public final class PostgresBackfill: ChangeSource {
+    private let settings: PostgresSourceSettings
+    private let chosen: TableSelection?
+    private let name: String
+    private let batchLimits: BatchLimits
+    private let logger: Logger
+    private var run: SnapshotRun?
+    private var tables: [SnapshotTable] = []
+    private var store: (any PositionStore)?
+    private var pending: [(table: TableName, ticket: UInt64)] = []
+
+    /// Makes a backfill; nothing is connected yet.
+    /// - Parameters:
+    ///   - settings: the source's; the publication's filters hold where it exists, `tables` narrows it.
+    ///   - chosen: narrows the tables further; nil takes all.
+    ///   - name: the key of its progress in the position store.
+    public init(
+        _ settings: PostgresSourceSettings, chosen: TableSelection? = nil, name: String,
+        batchLimits: BatchLimits = BatchLimits(), logger: Logger = .silent
+    ) {
+        self.settings = settings
+        self.chosen = chosen
+        self.name = name
+        self.batchLimits = batchLimits
+        self.logger = logger
+    }
+
+    /// Connects, takes the snapshot and finds the tables that are left to copy.
+    public func open(
+        resume: ResumePoint, store: any PositionStore, feed: Feed
+    ) throws(WeirError) -> SourceDescription {
+        self.store = store
+        let selection = try settings.tableSelection()
+        let catalog = try PostgresSource.connect(settings, feed)
+        let prerequisites = try SourceErrors.mapping { () throws(PGError) in try Prerequisites.load(on: catalog) }
+        if let error = prerequisites.firstObstacle(snapshotOnly: true) { throw error }
+        let published = try PublishedTables.find(settings.publication, selection: selection, on: catalog)
+            .filter { chosen?.contains($0.name) ?? true }
+        guard !published.isEmpty else { throw nothingToCopy(selection) }
+        let finished = try store.finishedTables(backfill: name)
+        let run = try SnapshotRun(
+            ConnectionSettings(settings.url, applicationName: "weir backfill"),
+            SnapshotRun.Order(purpose: .backfill, batchLimits: batchLimits), givesUp: { feed.shouldStop })
+        tables = try run.tables(published.filter { !finished.contains($0.name) }, selection: nil)
+        if !finished.isEmpty {
+            logger.info(
+                "resuming the backfill", [("finished", "\(finished.count)"), ("left", "\(tables.count)")])
+        }
+        let point = run.consistentPoint
+        self.run = consume run
+        return SourceDescription(
+            systemIdentifier: prerequisites.server.systemIdentifier, database: prerequisites.server.database,
+            start: point)
+    }
+
+    /// Copies the tables, waits until they are durable, and forgets the progress when all of them are.
+    public func stream(into feed: Feed) throws(WeirError) {
+        guard let run = run.take() else {
+            throw WeirError(.internalError, stage: .source, "The backfill was streamed without having been opened")
+        }
+        var ending = SnapshotRun.Ending.complete
+        if !tables.isEmpty {
+            ending = try run.copy(tables, into: feed) { batch, ticket throws(WeirError) in
+                if batch.snapshot?.isLastOfTable == true, let table = batch.relations.first?.origin {
+                    pending.append((table, ticket))
+                }
+                try markFinished(feed)
+            }
+        }
+        _ = try feed.finish { () throws(WeirError) in try markFinished(feed) }
+        try markFinished(feed)
+        if ending == .complete, pending.isEmpty { try store?.removeBackfill(name) }
+    }
+
+    private func markFinished(_ feed: Feed) throws(WeirError) {
+        guard let first = pending.first, first.ticket <= feed.durableTicket else { return }
+        let durable = feed.durableTicket
+        while let next = pending.first, next.ticket <= durable {
+            try store?.finish(table: next.table, backfill: name)
+            pending.removeFirst()
+        }
+    }
+
+    private func nothingToCopy(_ selection: TableSelection?) -> WeirError {
+        let patterns = (selection?.patterns ?? []) + (chosen?.patterns ?? [])
+        return WeirError(
+            .tableUnusable, stage: .source, "There is no table to copy",
+            cause: patterns.isEmpty ? nil : "patterns: \(patterns.map(\.description).joined(separator: ", "))",
+            advice:
+                "Check the patterns, and that publication \"\(settings.publication)\" holds the tables if it exists.")
+    }
+
+    /// Closes what is open.
+    public func close() {
+        run = nil
+        store = nil
+    }
+}
