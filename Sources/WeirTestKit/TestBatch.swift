@@ -31,8 +31,8 @@ public struct TestBatch: ~Copyable {
         builder.begin(TransactionInfo(xid: xid, commitLSN: lsn, commitTime: 0, rows: 0..<0, begins: true, ends: false))
     }
 
-    /// Closes it; its end is the next position after its commit record.
-    public mutating func commit() { builder.commit(endLSN: LSN(lsn.rawValue + 8)) }
+    /// Closes it; it ends at `end`, or 8 bytes behind its commit record's beginning.
+    public mutating func commit(end: UInt64? = nil) { builder.commit(endLSN: LSN(end ?? lsn.rawValue + 8)) }
 
     /// Adds an insert, or with `operation: .read` a row of a snapshot.
     public mutating func insert(_ relation: Relation, _ values: [TestValue], operation: Operation = .insert) {
