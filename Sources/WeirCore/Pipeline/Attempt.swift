@@ -10,6 +10,8 @@ final class Attempt: Sendable {
         var queuedBytes = 0
         var isWriting = false
         var hasBegun = false
+        /// The last batch it accepted.
+        var acceptedTicket: UInt64 = 0
         /// Its position, stored durably.
         var saved: LSN?
         var hasEnded = false
@@ -17,10 +19,11 @@ final class Attempt: Sendable {
         var keepsPosition: Bool {
             if case .keepsPosition = opening { true } else { false }
         }
-        /// Safe to confirm as far as this sink is concerned.
+        /// Safe to confirm as far as this sink is concerned. A sink that is ahead of the others goes through what it
+        /// has already, so its window starts below the position it resumed from.
         var durable: LSN? {
-            let known = keepsPosition ? window.confirmed : saved
-            return known ?? resume?.lsn
+            guard let known = keepsPosition ? window.confirmed : saved else { return resume?.lsn }
+            return resume.map { max(known, $0.lsn) } ?? known
         }
     }
 
@@ -33,8 +36,11 @@ final class Attempt: Sendable {
         var stopDeadline: ContinuousClock.Instant?
         /// No batch comes any more: drain.
         var isClosed = false
-        /// Something failed: drop what is queued, make durable what was accepted.
+        /// Something failed: nothing more is read.
         var isFailed: Bool { failure != nil }
+        /// A sink or the store failed: drop what is queued, make durable what was accepted. When the source fails, what
+        /// it sent before is still written.
+        var dropsQueue = false
         /// Give up at once.
         var isCancelled = false
         var sourceHasEnded = false
@@ -56,6 +62,12 @@ final class Attempt: Sendable {
         var sinksHaveEnded: Bool { sinks.allSatisfy(\.hasEnded) }
         var hasEnded: Bool { sourceHasEnded && sinksHaveEnded }
         var isStreaming: Bool { description != nil && sinks.allSatisfy(\.hasBegun) }
+        /// Whether a batch has become durable in every sink.
+        var hasProgressed: Bool { sinks.allSatisfy { $0.window.durableTicket > 0 } }
+        /// Whether writing has to end although batches wait.
+        var isOverdue: Bool { drainDeadline.map { ContinuousClock.now >= $0 } ?? false }
+        /// Whether a wait inside a sink's `write` has to end.
+        var cutsWrites: Bool { isCancelled || dropsQueue || isOverdue }
     }
 
     let monitor: Monitor<State>
@@ -69,10 +81,12 @@ final class Attempt: Sendable {
         self.queueBytesMax = queueBytesMax
     }
 
-    /// Records the first failure; later ones are consequences.
-    func fail(_ error: WeirError, drainWithin limit: Duration) {
+    /// Records the first failure; later ones are consequences. After a failure of the source, `keepsQueue` says that
+    /// what was sent before is still written.
+    func fail(_ error: WeirError, drainWithin limit: Duration, keepsQueue: Bool = false) {
         monitor.update { state in
             if state.failure == nil { state.failure = error }
+            if !keepsQueue { state.dropsQueue = true }
             if state.drainDeadline == nil { state.drainDeadline = .now + limit }
         }
     }

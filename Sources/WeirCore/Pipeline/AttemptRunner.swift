@@ -54,7 +54,7 @@ struct AttemptRunner: Sendable {
             attempt.monitor.update { $0.description = description }
             try source.stream(into: feed)
         } catch {
-            attempt.fail(error, drainWithin: settings.drainLimit)
+            attempt.fail(error, drainWithin: settings.drainLimit, keepsQueue: true)
         }
     }
 

@@ -108,9 +108,9 @@ public final class Pipeline: Sendable {
     private static func statistics(of attempt: Attempt, failures: Int) -> PipelineStatistics {
         attempt.monitor.read { state in
             var statistics = state.statistics
-            statistics.confirmed = state.confirmed
+            statistics.confirmed = max(statistics.confirmed, state.confirmed)
             statistics.isStreaming = state.isStreaming && !state.isFailed
-            statistics.failures = failures
+            statistics.failures = state.hasProgressed ? 0 : failures
             return statistics
         }
     }
@@ -177,7 +177,10 @@ public final class Pipeline: Sendable {
         logger.warning(
             "connection trouble, trying again",
             [("error", failure.description), ("failures", "\(failures)"), ("delay", "\(delay)")])
-        control.update { $0.failures = failures }
+        control.update { control in
+            control.failures = failures
+            control.last.failures = failures
+        }
         return control.wait(until: .now + delay) { $0.isStopping ? true : nil } ?? false
     }
 }

@@ -9,7 +9,8 @@ struct SinkRunner: Sendable {
 
     private enum Next {
         case write(ChangeBatch, UInt64, moreFollows: Bool)
-        case drain(ContinuousClock.Instant)
+        /// `isCut` when batches are left behind because a stop's deadline has passed.
+        case drain(ContinuousClock.Instant, isCut: Bool)
         case giveUp
     }
 
@@ -44,9 +45,10 @@ struct SinkRunner: Sendable {
             switch next() {
             case .write(let batch, let ticket, let moreFollows):
                 try sink.write(batch, ticket: ticket, moreFollows: moreFollows)
-                attempt.monitor.update { $0.sinks[index].isWriting = false }
-            case .drain(let deadline):
+                try finishWrite(of: ticket)
+            case .drain(let deadline, let isCut):
                 try sink.flush(deadline: deadline)
+                if isCut { throw overdue() }
                 return
             case .giveUp:
                 return
@@ -54,9 +56,34 @@ struct SinkRunner: Sendable {
         }
     }
 
+    /// Looks after a `write` that returned: only one that was cut short may leave its batch.
+    private func finishWrite(of ticket: UInt64) throws(WeirError) {
+        let (isLeft, isCut, isOverdue) = attempt.monitor.update { state in
+            state.sinks[index].isWriting = false
+            let isLeft = state.sinks[index].acceptedTicket < ticket
+            return (isLeft, state.cutsWrites, !state.isCancelled && !state.dropsQueue)
+        }
+        guard isLeft else { return }
+        guard isCut else {
+            throw WeirError(
+                .internalError, stage: .sink,
+                "The sink \(factory.name) returned from write without accepting its batch",
+                advice: "Report this as a bug of the connector.")
+        }
+        if isOverdue { throw overdue() }
+    }
+
+    private func overdue() -> WeirError {
+        WeirError(
+            .drainTimedOut, stage: .sink,
+            "The sink \(factory.name) did not take all batches before the stop's deadline",
+            advice: "What is not durable comes again after the next start; if the target is only slow, raise the drain "
+                + "deadline.")
+    }
+
     private func waitForSource() -> SourceDescription? {
         attempt.monitor.wait(until: nil) { state -> SourceDescription?? in
-            if state.isCancelled || state.isFailed { return .some(nil) }
+            if state.isCancelled || state.dropsQueue { return .some(nil) }
             if let description = state.description { return description }
             return state.isClosed ? .some(nil) : nil
         } ?? nil
@@ -68,14 +95,15 @@ struct SinkRunner: Sendable {
         return attempt.monitor.wait(until: nil) { state -> Next? in
             if state.isCancelled { return .giveUp }
             let deadline = state.drainDeadline ?? .now + limit
-            if state.isFailed { return .drain(deadline) }
+            if state.dropsQueue { return .drain(deadline, isCut: false) }
+            if state.isOverdue, !state.sinks[index].queue.isEmpty { return .drain(deadline, isCut: true) }
             if !state.sinks[index].queue.isEmpty {
                 let (batch, ticket) = state.sinks[index].queue.removeFirst()
                 state.sinks[index].queuedBytes -= batch.byteCount
                 state.sinks[index].isWriting = true
                 return .write(batch, ticket, moreFollows: !state.sinks[index].queue.isEmpty)
             }
-            return state.isClosed ? .drain(deadline) : nil
+            return state.isClosed ? .drain(deadline, isCut: false) : nil
         } ?? .giveUp
     }
 }

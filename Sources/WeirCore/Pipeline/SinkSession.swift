@@ -16,17 +16,20 @@ public final class SinkSession: Sendable {
         self.logger = logger
     }
 
-    /// Whether the attempt is over at once, or the time to drain after a stop is up: waits inside `write` end.
-    public var isCancelled: Bool {
-        attempt.monitor.read { state in
-            state.isCancelled || state.isFailed || state.drainDeadline.map { ContinuousClock.now >= $0 } ?? false
-        }
-    }
+    /// Whether waits inside `write` have to end: the attempt is given up, or the deadline of a stop has passed. Then
+    /// `write` may return without having accepted its batch.
+    public var isCancelled: Bool { attempt.monitor.read(\.cutsWrites) }
+
+    /// Whether even what was accepted is given up: waits inside `flush` end before their deadline.
+    public var isGivenUp: Bool { attempt.monitor.read { $0.isCancelled } }
 
     /// Says that a batch was accepted in so many parts; see `Sink.write`.
     public func accepted(_ ticket: UInt64, outstanding: Int) {
         let index = self.index
-        attempt.monitor.update { $0.sinks[index].window.accepted(ticket, outstanding: outstanding) }
+        attempt.monitor.update { state in
+            state.sinks[index].window.accepted(ticket, outstanding: outstanding)
+            state.sinks[index].acceptedTicket = max(state.sinks[index].acceptedTicket, ticket)
+        }
     }
 
     /// Says that parts of a batch are durable; may overtake `accepted`.

@@ -20,7 +20,8 @@ public protocol Sink: AnyObject {
 
     /// Accepts a batch. Tickets rise by one. May block until there is room, but looks at `session.isCancelled` at
     /// least once a second and then returns. Must call `session.accepted(ticket, outstanding:)` exactly once before it
-    /// returns normally, with the number of parts that will be resolved later (0 when all of it is durable already).
+    /// returns, unless it was cancelled, with the number of parts that will be resolved later (0 when all of it is
+    /// durable already).
     ///
     /// - A batch without rows but with an `endLSN` moves the position of an idle source: store it, resolve it.
     /// - Transactions whose `commitLSN` is below the sink's own position were applied before: skip their rows.
@@ -28,8 +29,9 @@ public protocol Sink: AnyObject {
     /// - `moreFollows` is false when no other batch waits: a sink that groups transactions commits now.
     func write(_ batch: ChangeBatch, ticket: UInt64, moreFollows: Bool) throws(WeirError)
 
-    /// Makes all that was accepted durable, or throws: `drain-timed-out` at the deadline. An open, incomplete
-    /// transaction is left unapplied.
+    /// Makes all that was accepted durable and resolves it, or throws: `drain-timed-out` at the deadline. An open,
+    /// incomplete transaction is left unapplied. Looks at `session.isGivenUp` at least once a second, and returns when
+    /// that is true.
     func flush(deadline: ContinuousClock.Instant) throws(WeirError)
 
     /// Releases connections, giving up what is not durable. Called once, also after an error; must not block long.
