@@ -17,11 +17,18 @@ enum Program {
         if drains(command.name) { Signals.holdStops() }
         let console = Console(
             format: command.value("log-format").flatMap(LogFormat.init) ?? .text,
-            level: command.value("log-level").flatMap { name in LogLevel.allCases.first { $0.name == name } } ?? .info)
+            level: level(command))
         let code = run(command, console)
         console.standardError.status(nil)
         console.standardError.flush()
         return code
+    }
+
+    /// The least level shown. Who looks at changes as they come wants to see them and what goes wrong, not what goes
+    /// well.
+    private static func level(_ command: ParsedCommand) -> LogLevel {
+        let chosen = command.value("log-level").flatMap { name in LogLevel.allCases.first { $0.name == name } }
+        return chosen ?? (command.name == .tail ? .warning : .info)
     }
 
     /// Commands that end in order when asked to stop.
@@ -43,18 +50,27 @@ enum Program {
             case .reference:
                 try console.print(SettingsReference.markdown())
                 return .done
-            case .run:
-                guard let loaded = LoadedConfiguration.load(command, console: console) else { return .usage }
-                return try RunCommand.run(command, loaded, console)
-            case .backfill, .replay, .check, .status, .tail, .slotList, .slotDrop:
-                guard let loaded = LoadedConfiguration.load(command, console: console) else { return .usage }
-                throw WeirError(
-                    .usage, stage: .command, "\"\(command.name.rawValue)\" is not in this version",
-                    cause: "the configuration \(loaded.path) was read without a problem")
+            case .run: return try configured(command, console, RunCommand.run)
+            case .backfill: return try configured(command, console, BackfillCommand.run)
+            case .check: return try configured(command, console, CheckCommand.run)
+            case .status: return try configured(command, console, StatusCommand.run)
+            case .replay: return try configured(command, console, ReplayCommand.run)
+            case .tail: return try TailCommand.run(command, console) ?? .usage
+            case .slotList: return try SlotListCommand.run(command, console) ?? .usage
+            case .slotDrop: return try SlotDropCommand.run(command, console) ?? .usage
             }
         } catch {
             console.report(error)
             return ExitCode(error)
         }
+    }
+
+    /// Runs a command that needs a configuration.
+    private static func configured(
+        _ command: ParsedCommand, _ console: Console,
+        _ body: (ParsedCommand, LoadedConfiguration, Console) throws(WeirError) -> ExitCode
+    ) throws(WeirError) -> ExitCode {
+        guard let loaded = LoadedConfiguration.load(command, console: console) else { return .usage }
+        return try body(command, loaded, console)
     }
 }

@@ -4,41 +4,8 @@ import WeirTestKit
 
 /// `weir run` as a process: exit codes, signals, positions. What it does to rows is the scenarios' business.
 @Suite(.needsPostgres, .tags(.integration), .timeLimit(.minutes(2))) struct RunCommandTests {
-    /// A source and a target database with one table, and a configuration that joins them.
-    private struct Pair {
-        let source: TestConnection
-        let target: TestConnection
-        let folder: TemporaryDirectory
-        let pipeline: String
-
-        init(_ more: String = "") throws {
-            let server = try PrivatePostgres.shared()
-            let (from, to) = (try server.createDatabase("cmd"), try server.createDatabase("cmd"))
-            source = try server.connect(from)
-            target = try server.connect(to)
-            for side in [source, target] { try side.exec("CREATE TABLE t (id int PRIMARY KEY, v text)") }
-            pipeline = from
-            folder = try TemporaryDirectory()
-            try folder.write(
-                """
-                pipeline: \(from)
-                source: {url: "\(server.url(database: from))", status.interval: 1s}
-                sinks: [{type: postgres, url: "\(server.url(database: to))"}]
-                \(more)
-                """, to: "weir.yaml")
-        }
-
-        func run(_ arguments: [String] = []) throws -> WeirProcess {
-            try WeirProcess(["run"] + arguments, workingDirectory: folder.path)
-        }
-
-        func end() throws -> String {
-            try source.value("SELECT pg_current_wal_insert_lsn()") ?? ""
-        }
-    }
-
     @Test func untilAPositionThenExitsZero() throws {
-        let pair = try Pair()
+        let pair = try DatabasePair()
         try pair.source.exec("INSERT INTO t SELECT g, 'v' FROM generate_series(1, 100) g")
         for round in 1...2 {
             let finished = try WeirProcess.run(["run", "--until-lsn", pair.end()], workingDirectory: pair.folder.path)
@@ -50,7 +17,7 @@ import WeirTestKit
     }
 
     @Test(arguments: [SIGTERM, SIGINT, SIGHUP]) func aSignalDrainsAndExitsZero(signal: Int32) throws {
-        let pair = try Pair()
+        let pair = try DatabasePair()
         let weir = try pair.run()
         try weir.waitForErrorLine(containing: "streaming")
         try pair.source.exec("INSERT INTO t VALUES (1, 'a')")
@@ -61,7 +28,7 @@ import WeirTestKit
 
     @Test(arguments: [(SIGTERM, 143), (SIGINT, 130)] as [(Int32, Int32)])
     func aSecondSignalStopsAtOnce(signal: Int32, code: Int32) throws {
-        let pair = try Pair()
+        let pair = try DatabasePair()
         let weir = try pair.run()
         try weir.waitForErrorLine(containing: "streaming")
         try pair.target.exec("BEGIN; LOCK TABLE t")
@@ -78,7 +45,7 @@ import WeirTestKit
     }
 
     @Test func aSecondAgentIsRefusedWithThePIDOfTheFirst() throws {
-        let pair = try Pair()
+        let pair = try DatabasePair()
         let first = try pair.run()
         try first.waitForErrorLine(containing: "streaming")
         let second = try WeirProcess.run(["run"], workingDirectory: pair.folder.path)
@@ -90,7 +57,7 @@ import WeirTestKit
     }
 
     @Test func eventsGoToTheStandardOutputAndNothingElse() throws {
-        let pair = try Pair("")
+        let pair = try DatabasePair("")
         try pair.folder.write(
             pair.folder.read("weir.yaml").replacing("sinks: [", with: "sinks: [{type: stdout, format: flat}, "),
             to: "weir.yaml")
@@ -102,7 +69,7 @@ import WeirTestKit
     }
 
     @Test func theEndpointServesWhatTheConfigurationAsksFor() throws {
-        let pair = try Pair("http: {listen: \"127.0.0.1:0\"}")
+        let pair = try DatabasePair("http: {listen: \"127.0.0.1:0\"}")
         let weir = try pair.run()
         let line = try weir.waitForErrorLine(containing: "serving health, status and metrics")
         let address = try #require(line.split(separator: "=").last)
@@ -112,7 +79,7 @@ import WeirTestKit
     }
 
     @Test func aWrongPositionIsUsage() throws {
-        let pair = try Pair()
+        let pair = try DatabasePair()
         let finished = try WeirProcess.run(["run", "--until-lsn", "12"], workingDirectory: pair.folder.path)
         #expect(finished.exit == .status(2))
         #expect(finished.errors.first == "weir: --until-lsn needs a position such as 0/16B3748")

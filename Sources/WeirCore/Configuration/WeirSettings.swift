@@ -29,6 +29,13 @@ public struct WeirSettings: Sendable {
 }
 
 extension WeirSettings {
+    /// Settings of a source alone, for commands that bring their own sink; everything else has its default.
+    public init(pipeline: String, source: any SourceSettings) {
+        self.init(
+            pipeline: pipeline, source: source, transforms: [], sinks: [], statePath: "", debezium: DebeziumOptions(),
+            limits: PipelineSettings(), batchLimits: BatchLimits(), http: nil)
+    }
+
     enum Keys {
         static let pipeline = SettingsField<String>.text(
             "pipeline", .value("main"),

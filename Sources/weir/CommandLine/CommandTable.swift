@@ -64,10 +64,7 @@ enum CommandTable {
     private static let backfill = CommandSpec(
         name: .backfill, summary: "Copy the current rows of tables, then exit", arguments: [configuration],
         options: [
-            set, table,
-            OptionSpec(
-                name: "workers", short: "w", value: "N", doc: "Tables to copy at the same time (default: 2)."),
-            json,
+            set, table, json,
         ],
         notes: [
             "All tables are read under one snapshot. A backfill that was interrupted goes on with the tables "
@@ -77,7 +74,7 @@ enum CommandTable {
         ],
         examples: [
             ("weir backfill --table public.orders", "copy one table to the configuration's sinks"),
-            ("weir backfill --table 'public.*' --workers 4", "copy a schema, four tables at a time"),
+            ("weir backfill shop.yaml --table 'public.*' --json", "copy a schema, progress for a program"),
         ])
 
     private static let replay = CommandSpec(

@@ -15,10 +15,9 @@ enum RunCommand {
         let server = try settings.http.map { place throws(WeirError) in
             try serve(pipeline, of: settings.pipeline, at: place, console)
         }
-        let writesToTerminal = settings.sinks.contains { $0.settings is StdoutSinkSettings }
         let life = PipelineLife(
             pipeline: pipeline, console: console,
-            style: PipelineAssembly.style(console, sharesTerminal: writesToTerminal))
+            style: PipelineAssembly.style(console, sharesTerminal: settings.writesToStandardOutput))
         let statistics = try life.run()
         withExtendedLifetime(server) {}
         console.logger.info(

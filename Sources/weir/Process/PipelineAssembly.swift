@@ -12,6 +12,8 @@ struct PipelineAssembly {
     let store: any PositionStore
     /// The position after which the pipeline stops by itself.
     var stopAt: LSN?
+    /// The number of rows after which the pipeline stops by itself.
+    var rowsMax: Int?
 
     private var context: ConnectorContext {
         ConnectorContext(pipeline: settings.pipeline, logger: console.logger)
@@ -32,14 +34,17 @@ struct PipelineAssembly {
         let given = source
         let source = if let given { given } else { try registry.source(settings.source, context) }
         let place = PipelinePlace()
-        let (settings, stopAt) = (self.settings, self.stopAt)
+        let (settings, stopAt, rowsMax) = (self.settings, self.stopAt, self.rowsMax)
         let pipeline = Pipeline(
             source: source,
             transforms: { () throws(WeirError) in
-                let stop = stopAt.map { StopAtPosition($0) { place.pipeline?.requestStop() } }
-                let chain = try TransformChain.make(
+                let stop = { place.pipeline?.requestStop() }
+                var chain: [any Transform] = []
+                if let stopAt { chain.append(StopAtPosition(stopAt) { stop() }) }
+                chain += try TransformChain.make(
                     settings.transforms, pipeline: settings.pipeline, digest: ConnectorRegistry.digest)
-                return (stop.map { [$0] } ?? []) + chain
+                if let rowsMax { chain.append(StopAfterRows(rowsMax) { stop() }) }
+                return chain
             },
             sinks: factories, store: store, settings: settings.limits, logger: console.logger)
         place.pipeline = pipeline

@@ -1,0 +1,90 @@
+import Glibc
+import KafkaSink
+import LibSQLite
+import PostgresSource
+import WeirCore
+
+/// `weir check`: everything that can be found out before a run, with remedies; changes nothing.
+enum CheckCommand {
+    static func run(
+        _ command: ParsedCommand, _ loaded: LoadedConfiguration, _ console: Console
+    ) throws(WeirError) -> ExitCode {
+        let settings = loaded.settings
+        var findings = [Finding(.ok, "configuration", "\(loaded.path) has no problem")]
+        findings.append(state(settings))
+        var privileges: [String] = []
+        if let source = settings.source as? PostgresSourceSettings {
+            findings += SourceInspector.inspect(source)
+            privileges = (try? LeastPrivileges.statements(source)) ?? []
+        }
+        for sink in settings.sinks { findings += sinkFindings(sink, settings, console) }
+        try tell(findings, privileges, isJSON: command.has("json"), console)
+        return findings.contains { $0.severity == .error } ? .failed : .done
+    }
+
+    private static func tell(
+        _ findings: [Finding], _ privileges: [String], isJSON: Bool, _ console: Console
+    ) throws(WeirError) {
+        guard isJSON else {
+            for finding in findings { try console.print(finding.description + "\n") }
+            guard !privileges.isEmpty else { return }
+            try console.print(
+                "\nleast privileges for this configuration, run once by an administrator of the "
+                    + "source:\n")
+            for statement in privileges { try console.print("    \(statement)\n") }
+            return
+        }
+        let list = findings.map { finding -> JSONText in
+            .object([
+                ("severity", .string(finding.severity.rawValue)), ("subject", .string(finding.subject)),
+                ("message", .string(finding.message)), ("remedy", .optional(finding.remedy)),
+            ])
+        }
+        let object = JSONText.object([
+            ("findings", .array(list)), ("privileges", .array(privileges.map(JSONText.string))),
+        ])
+        try console.print(object.text + "\n")
+    }
+
+    private static func state(_ settings: WeirSettings) -> Finding {
+        let subject = "state \(settings.statePath)"
+        do throws(WeirError) {
+            guard let store = try StateStore.look(folder: settings.statePath, pipeline: settings.pipeline) else {
+                return missingState(settings.statePath, subject)
+            }
+            let positions = try store.positions().map { "\($0.sink) at \($0.position.lsn)" }
+            let text = positions.isEmpty ? "no position is stored yet" : positions.joined(separator: ", ")
+            return Finding(.ok, subject, text)
+        } catch {
+            return Finding(error, subject: subject)
+        }
+    }
+
+    private static func missingState(_ path: String, _ subject: String) -> Finding {
+        let parent = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        let place = path.contains("/") ? (parent.isEmpty ? "/" : parent) : "."
+        let isThere = access(path, F_OK) == 0
+        guard access(isThere ? path : place, W_OK) == 0 else {
+            return Finding(
+                .error, subject, "It cannot be made: \(String(cString: strerror(errno)))",
+                remedy: "Make \(isThere ? path : place) writable for this account, or set state.path.")
+        }
+        return Finding(.ok, subject, "It does not exist yet and is made at the first start")
+    }
+
+    private static func sinkFindings(
+        _ sink: WeirSettings.Sink, _ settings: WeirSettings, _ console: Console
+    ) -> [Finding] {
+        let subject = "sink \(sink.name)"
+        guard let kafka = sink.settings as? KafkaSinkSettings else { return [] }
+        do throws(WeirError) {
+            // Opening a Kafka sink connects and asks; topics are made when events come.
+            let opened = try KafkaSink(settings: kafka, pipeline: settings.pipeline)
+            defer { opened.close() }
+            _ = try opened.open()
+            return [Finding(.ok, subject, "Kafka answers at \(kafka.brokers)")]
+        } catch {
+            return [Finding(error, subject: subject)]
+        }
+    }
+}

@@ -1,0 +1,169 @@
+import Glibc
+import Testing
+import WeirTestKit
+
+/// `backfill`, `tail`, `check`, `status` and `slot` against a real server.
+@Suite(.needsPostgres, .tags(.integration), .timeLimit(.minutes(2))) struct OneShotCommandTests {
+    // MARK: - backfill
+
+    @Test func backfillCopiesAndLeavesNothing() throws {
+        let pair = try DatabasePair()
+        try pair.fill(1000)
+        let result = try pair.weir(["backfill", "--table", "public.*", "--json"])
+        #expect(result.exit == .status(0), "\(result.errors)")
+        #expect(try pair.target.number("SELECT count(*) FROM t") == 1000)
+        #expect(result.output.last?.hasPrefix("{\"event\":\"done\",\"rows\":1000,") == true)
+        #expect(result.errors.contains { $0.contains("copied rows=1000") })
+        #expect(try pair.leftovers() == 0)
+    }
+
+    @Test func backfillOfNoTableFails() throws {
+        let pair = try DatabasePair()
+        let result = try pair.weir(["backfill", "--table", "nowhere.*"])
+        #expect(result.exit == .status(1))
+        #expect(result.errors.first?.contains("There is no table to copy: patterns: nowhere.*") == true)
+    }
+
+    @Test(arguments: [["--table", "a.b.c"], ["--json", "--set", "sinks=[{type: stdout}]"]])
+    func backfillWithWrongOptionsIsUsage(options: [String]) throws {
+        #expect(try DatabasePair().weir(["backfill"] + options).exit == .status(2))
+    }
+
+    @Test func backfillPrintsToTheStandardOutputTwice() throws {
+        let pair = try DatabasePair()
+        try pair.fill(5)
+        for _ in 1...2 {
+            let result = try pair.weir(["backfill", "--set", "sinks=[{type: stdout, format: flat}]"])
+            #expect(result.exit == .status(0) && result.output.count == 5, "\(result.errors)")
+        }
+    }
+
+    // MARK: - tail
+
+    @Test func tailPrintsSoManyChangesAndLeavesNothing() throws {
+        let pair = try DatabasePair()
+        let weir = try WeirProcess(["tail", pair.sourceURL, "-t", "public.t", "-n", "3", "--log-level", "info"])
+        try pair.waitForActiveSlot()
+        try pair.fill(2)
+        try pair.fill(0)
+        try pair.source.exec("INSERT INTO t SELECT g, 'more' FROM generate_series(10, 20) g")
+        #expect(try weir.waitForExit() == .status(0))
+        #expect(weir.outputLines.count == 3)
+        #expect(weir.outputLines.last?.contains("\"value\":{\"id\":10,\"v\":\"more\"}") == true)
+        #expect(try pair.leftovers() == 0)
+    }
+
+    @Test func tailEndsInOrderOnASignalAndTakesAConfiguration() throws {
+        let pair = try DatabasePair("transforms: [{drop: {table: public.t, columns: [v]}}]")
+        let weir = try WeirProcess(["tail", "--format", "debezium"], workingDirectory: pair.folder.path)
+        try pair.waitForActiveSlot()
+        try pair.fill(1)
+        let line = try weir.waitForOutputLine(containing: "\"op\":\"c\"")
+        #expect(line.contains("\"after\":{\"id\":1}"))
+        weir.signal(SIGINT)
+        #expect(try weir.waitForExit() == .status(0))
+        #expect(try pair.leftovers() == 0)
+        #expect(try pair.target.number("SELECT count(*) FROM t") == 0)
+    }
+
+    @Test(arguments: [["-n", "0"], ["-n", "x"], ["--set", "a=b"], ["-t", "\"open"]])
+    func tailWithWrongOptionsIsUsage(options: [String]) throws {
+        #expect(try WeirProcess.run(["tail", "postgresql://127.0.0.1:1/x"] + options).exit == .status(2))
+    }
+
+    // MARK: - check
+
+    @Test func checkFindsNothingWrongAndChangesNothing() throws {
+        let pair = try DatabasePair()
+        let result = try pair.weir(["check"])
+        #expect(result.exit == .status(0), "\(result.output)")
+        #expect(result.output.first == "ok: configuration: weir.yaml has no problem")
+        #expect(result.output.contains("ok: state ./weir-state: It does not exist yet and is made at the first start"))
+        #expect(result.output.contains { $0.hasPrefix("    ALTER ROLE ") })
+        #expect(result.errors.isEmpty)
+        #expect(try pair.leftovers() == 0)
+        #expect(try pair.target.number("SELECT count(*) FROM pg_namespace WHERE nspname = 'weir'") == 0)
+        #expect(access(pair.folder.file("weir-state"), F_OK) != 0)
+    }
+
+    @Test func checkTellsEverythingThatIsWrong() throws {
+        let pair = try DatabasePair()
+        try pair.source.exec("CREATE TABLE plain (v text)")
+        let settings = [
+            "--set", "state.path=/nowhere/state", "--set", "sinks[1]={type: kafka, brokers: '127.0.0.1:1'}",
+        ]
+        let result = try pair.weir(["check"] + settings)
+        #expect(result.exit == .status(1))
+        for subject in ["state /nowhere/state", "sink kafka"] {
+            #expect(result.output.contains { $0.hasPrefix("error: \(subject)") && $0.contains(" — ") }, "\(subject)")
+        }
+        let json = try pair.weir(["check", "--json", "--set", "state.path=/nowhere/state"])
+        #expect(json.exit == .status(1))
+        #expect(json.output.count == 1 && json.output.first?.contains("\"severity\":\"error\"") == true)
+    }
+
+    // MARK: - status and slot
+
+    @Test func statusAndSlotsBeforeAfterAndWhenDropped() throws {
+        let pair = try DatabasePair()
+        let before = try pair.weir(["status"])
+        #expect(before.exit == .status(0))
+        #expect(before.output.contains("slot      weir_\(pair.pipeline): does not exist"))
+        #expect(before.output.contains("sink      postgres: no position yet"))
+        try pair.fill(3)
+        #expect(try pair.weir(["run", "--until-lsn", pair.end()]).exit == .status(0))
+        let after = try pair.weir(["status", "--json"])
+        #expect(after.exit == .status(0))
+        #expect(after.output.first?.contains("\"plugin\":\"pgoutput\"") == true)
+        #expect(after.output.first?.contains("\"healthy\":true") == true)
+        let list = try pair.weir(["slot", "list", pair.sourceURL])
+        #expect(list.output.contains { $0.hasPrefix("weir_\(pair.pipeline)  pgoutput  free") })
+        let drop = try pair.weir(["slot", "drop"])
+        #expect(drop.exit == .status(0), "\(drop.errors)")
+        #expect(drop.output.contains("dropped slot weir_\(pair.pipeline)"))
+        #expect(drop.output.contains("dropped publication weir_\(pair.pipeline)"))
+        #expect(try pair.leftovers() == 0)
+        #expect(
+            try pair.weir(["slot", "list", pair.sourceURL]).output == [
+                "no logical replication slots in "
+                    + "this database"
+            ])
+    }
+
+    @Test func aSlotInUseIsNotDropped() throws {
+        let pair = try DatabasePair()
+        let weir = try pair.run()
+        try weir.waitForErrorLine(containing: "streaming")
+        let own = try pair.weir(["slot", "drop"])
+        #expect(own.exit == .status(1))
+        #expect(own.errors.first?.contains("used by another process with PID \(weir.identifier)") == true)
+        let bare = try pair.weir(["slot", "drop", pair.sourceURL, "--slot", "weir_\(pair.pipeline)"])
+        #expect(bare.exit == .status(1))
+        #expect(bare.errors.first?.contains("is in use") == true)
+        #expect(try pair.weir(["slot", "drop", pair.sourceURL, "--slot", "nothing"]).exit == .status(1))
+        #expect(try pair.weir(["slot", "drop", pair.sourceURL]).exit == .status(2))
+        #expect(weir.isRunning)
+    }
+
+    @Test func statusWatches() throws {
+        let pair = try DatabasePair()
+        let weir = try WeirProcess(["status", "--watch", "--json"], workingDirectory: pair.folder.path)
+        try weir.waitForOutputLines(2)
+        weir.signal(SIGINT)
+        #expect(try weir.waitForExit() == .signal(SIGINT))
+    }
+}
+
+extension DatabasePair {
+    /// Waits until a consumer streams from a slot of the source database.
+    func waitForActiveSlot() throws {
+        let isStreaming = eventually {
+            try source.number(
+                """
+                SELECT count(*) FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid
+                WHERE database = current_database() AND r.state = 'streaming'
+                """) == 1
+        }
+        #expect(isStreaming)
+    }
+}
