@@ -67,6 +67,11 @@ let package = Package(
             ],
             swiftSettings: common),
 
+        // Measurements, run by hand.
+        .executableTarget(
+            name: "encoding-benchmark", dependencies: ["WeirCore"], path: "Tests/Benchmarks/Encoding",
+            swiftSettings: common),
+
         // Tests.
         .target(
             name: "WeirTestKit", dependencies: ["WeirCore", "LibRdKafka", "CLibPQ", "CRdKafka"],

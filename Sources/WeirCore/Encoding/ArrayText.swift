@@ -90,6 +90,7 @@ extension ByteBuffer {
         }
         var element = column
         element.code = column.element
+        element.isElement = true
         var depth = 0
         var needsComma = false
         while true {

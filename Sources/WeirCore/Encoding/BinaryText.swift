@@ -88,8 +88,12 @@ extension ByteBuffer {
         }
     }
 
-    /// Appends a single bit as a boolean.
+    /// Appends a single bit as a boolean; the empty varbit(1) is null, as in Debezium.
     mutating func appendBit(_ text: ByteView) -> Bool {
+        if text.isEmpty {
+            append("null" as StaticString)
+            return true
+        }
         guard text.count == 1, text[0] == UInt8(ascii: "0") || text[0] == UInt8(ascii: "1") else { return false }
         text[0] == UInt8(ascii: "1") ? append("true" as StaticString) : append("false" as StaticString)
         return true

@@ -52,6 +52,33 @@ struct CalendarReader {
         return micros
     }
 
+    /// Reads a date, a space and a time.
+    mutating func dateTime() -> (date: CalendarDate, time: Int64)? {
+        guard let date = date(), skip(UInt8(ascii: " ")), let time = time() else { return nil }
+        return (date, time)
+    }
+
+    /// Reads `YYYY-MM-DD HH:MM:SS[.ffffff]` at the beginning of the text by its places: what almost every timestamp
+    /// looks like. Nil, and nothing read, for anything else.
+    mutating func fixedDateTime() -> (date: CalendarDate, time: Int64)? {
+        guard text.hasFixedDateTime else { return nil }
+        let date = CalendarDate(
+            year: text.pair(0) * 100 + text.pair(2), month: text.pair(5), day: text.pair(8))
+        let (hour, minute, second) = (text.pair(11), text.pair(14), text.pair(17))
+        guard (1...12).contains(date.month), (1...31).contains(date.day), hour <= 24, minute < 60, second <= 60
+        else { return nil }
+        var micros = Int64((hour * 60 + minute) * 60 + second) * 1_000_000
+        index = 19
+        if skip(UInt8(ascii: ".")) {
+            guard let fraction = fraction() else {
+                index = 0
+                return nil
+            }
+            micros += Int64(fraction)
+        }
+        return (date, micros)
+    }
+
     /// Reads one to six digits after a point as microseconds.
     mutating func fraction() -> Int? {
         let start = index
@@ -86,6 +113,35 @@ struct CalendarReader {
         let count = text.count
         return count > 3 && text[count - 1] == UInt8(ascii: "C") && text[count - 2] == UInt8(ascii: "B")
             && text[count - 3] == UInt8(ascii: " ")
+    }
+}
+
+extension ByteView {
+    /// Whether the text begins with `YYYY-MM-DD HH:MM:SS`, all of them digits, and is of our era.
+    var hasFixedDateTime: Bool {
+        guard count >= 19, self[count - 1] != UInt8(ascii: "C") else { return false }
+        // Digits leave their value, other bytes something above nine; separators are compared.
+        var wrong: UInt8 = 0
+        for place in 0..<19 {
+            let byte = unsafe start[place]
+            let expected: UInt8
+            switch place {
+            case 4, 7: expected = UInt8(ascii: "-")
+            case 10: expected = UInt8(ascii: " ")
+            case 13, 16: expected = UInt8(ascii: ":")
+            default:
+                wrong |= byte &- UInt8(ascii: "0") > 9 ? 1 : 0
+                continue
+            }
+            wrong |= byte ^ expected
+        }
+        return wrong == 0
+    }
+
+    /// The number of two digits at a place that was checked.
+    @inline(__always)
+    fileprivate func pair(_ place: Int) -> Int {
+        Int(self[place]) &* 10 &+ Int(self[place + 1]) &- 528
     }
 }
 
@@ -126,13 +182,14 @@ struct CalendarDate: Equatable {
     }
 }
 
-/// Microseconds since 1970-01-01 00:00 of a timestamp's text, or an infinity.
+/// A timestamp's text as seconds since 1970-01-01 00:00 and microseconds of the second, or an infinity. (Microseconds
+/// alone would need more than 64 bits from the year 294247 on; PostgreSQL goes to 294276.)
 enum TimestampValue {
-    case finite(Int64)
+    case finite(seconds: Int64, micros: Int64)
     case infinity
     case negativeInfinity
 
-    /// Reads a timestamp, with a time zone offset when `zoned`; nil for anything else and beyond 64 bits.
+    /// Reads a timestamp, with a time zone offset when `zoned`; nil for anything else.
     init?(_ text: ByteView, zoned: Bool) {
         if text.equals("infinity") {
             self = .infinity
@@ -143,17 +200,14 @@ enum TimestampValue {
             return
         }
         var reader = CalendarReader(text)
-        guard let date = reader.date(), reader.skip(UInt8(ascii: " ")), let time = reader.time() else { return nil }
-        var seconds: Int64 = 0
+        guard let (date, time) = reader.fixedDateTime() ?? reader.dateTime() else { return nil }
+        var seconds = Int64(date.epochDay) * 86_400 + time / 1_000_000
         if zoned {
             guard let offset = reader.offset() else { return nil }
-            seconds = offset
+            seconds -= offset
         }
         guard reader.endOfEra() else { return nil }
-        let (days, tooLarge) = Int64(date.epochDay).multipliedReportingOverflow(by: 86_400_000_000)
-        let (micros, overflow) = days.addingReportingOverflow(time &- seconds &* 1_000_000)
-        guard !tooLarge, !overflow else { return nil }
-        self = .finite(micros)
+        self = .finite(seconds: seconds, micros: time % 1_000_000)
     }
 }
 

@@ -89,10 +89,15 @@ extension ByteBuffer {
         return true
     }
 
-    /// Appends a numeric's digits between quotes. Debezium writes special values with Java's names of them.
-    mutating func appendDecimalString(_ text: ByteView, strict: Bool) -> Bool {
-        if NumericText(text) != nil {
-            appendPlainString(text)
+    /// Appends a numeric's digits between quotes, zeros added up to `scale` (a default may lack them). Debezium writes
+    /// special values with Java's names of them.
+    mutating func appendDecimalString(_ text: ByteView, scale: Int, strict: Bool) -> Bool {
+        if let numeric = NumericText(text) {
+            append(UInt8(ascii: "\""))
+            append(text)
+            if numeric.fraction.isEmpty && scale > 0 { append(UInt8(ascii: ".")) }
+            for _ in min(numeric.fraction.count, scale)..<scale { append(UInt8(ascii: "0")) }
+            append(UInt8(ascii: "\""))
             return true
         }
         guard strict else { return appendNumericWord(text, strict: false) }

@@ -14,6 +14,8 @@ struct EncodingRun: ~Copyable {
     var rewinds = true
     let isDebezium: Bool
     let options: DebeziumOptions
+    /// Bit set of the operations that make no event.
+    private let skipped: UInt8
 
     init(batch: ChangeBatch, context: EncodingContext, progress: TransactionProgress) {
         self.batch = batch
@@ -21,6 +23,7 @@ struct EncodingRun: ~Copyable {
         self.progress = progress
         isDebezium = context.settings.format == .debezium
         options = context.settings.debezium
+        skipped = options.skippedOperations.reduce(0) { $0 | 1 << $1.rawValue }
         segments.startBatch(context)
     }
 
@@ -38,7 +41,7 @@ struct EncodingRun: ~Copyable {
                 }
                 openTransaction(transaction)
             }
-            if options.skippedOperations.contains(row.operation) { continue }
+            if skipped >> row.operation.rawValue & 1 == 1 { continue }
             try beginTransaction(row, emit)
             try encode(row, at: index, emit)
             if rewinds { out.truncate(to: start) }

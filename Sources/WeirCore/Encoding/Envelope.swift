@@ -25,6 +25,11 @@ struct EnvelopeSegments: ~Copyable {
     var closing = 0..<0
     /// `,"ts_ms":...` of messages.
     var messageTime = 0..<0
+    /// Transaction id, commit time and beginning of the event id, one behind the other, of one transaction.
+    var headers = ByteBuffer(capacity: 256)
+    var headersOf: Int32 = -1
+    var transactionCount = 0
+    var timeCount = 0
 
     /// Writes what holds for the whole batch.
     mutating func startBatch(_ context: EncodingContext) {

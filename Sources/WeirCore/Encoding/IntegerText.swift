@@ -14,6 +14,16 @@ extension ByteBuffer {
         unsafe advance(length)
     }
 
+    /// Appends an integer that may need more than 64 bits.
+    mutating func appendInteger(wide value: Int128) {
+        if let narrow = Int64(exactly: value) { return appendInteger(narrow) }
+        if value < 0 { append(UInt8(ascii: "-")) }
+        let parts = value.magnitude.quotientAndRemainder(dividingBy: 1_000_000_000_000_000_000)
+        guard parts.quotient > 0 else { return appendInteger(UInt64(parts.remainder)) }
+        appendInteger(wide: Int128(parts.quotient))
+        appendPadded(UInt64(parts.remainder), width: 18)
+    }
+
     /// Appends the lowest `width` digits (1 to 20) of an integer, with leading zeros.
     mutating func appendPadded(_ value: UInt64, width: Int) {
         unsafe writeDigits(value, width, room(width))

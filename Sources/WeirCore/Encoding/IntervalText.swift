@@ -67,16 +67,11 @@ struct IntervalText {
         return true
     }
 
-    /// Microseconds, a month counted as 30.4375 days; nil beyond 64 bits.
-    var totalMicros: Int64? {
-        let (byMonths, monthsOverflow) = (years * 12 + months).multipliedReportingOverflow(by: 2_629_800_000_000)
-        let (byDays, daysOverflow) = days.multipliedReportingOverflow(by: 86_400_000_000)
-        let (byClock, clockOverflow) = (hours * 60 + minutes).multipliedReportingOverflow(by: 60_000_000)
-        let (long, longOverflow) = byMonths.addingReportingOverflow(byDays)
-        let (sum, sumOverflow) = long.addingReportingOverflow(byClock)
-        let (total, overflow) = sum.addingReportingOverflow(micros)
-        let isTooLarge = monthsOverflow || daysOverflow || clockOverflow || longOverflow || sumOverflow || overflow
-        return isTooLarge ? nil : total
+    /// Microseconds, a month counted as 30.4375 days; more than 64 bits beyond 292471 years.
+    var totalMicros: Int128 {
+        let byMonths = Int128(years * 12 + months) * 2_629_800_000_000
+        let byClock = Int128(hours * 60 + minutes) * 60_000_000
+        return byMonths + Int128(days) * 86_400_000_000 + byClock + Int128(micros)
     }
 
     /// Microseconds as Debezium's `MicroDuration` computes them, rounding errors of its doubles included.
@@ -95,8 +90,11 @@ extension ByteBuffer {
     /// Appends an interval as microseconds; `inDouble` with Debezium's rounding.
     mutating func appendIntervalMicros(_ text: ByteView, inDouble: Bool) -> Bool {
         guard let interval = IntervalText(text) else { return false }
-        guard let micros = inDouble ? interval.totalMicrosInDouble : interval.totalMicros else { return false }
-        appendInteger(micros)
+        if inDouble {
+            appendInteger(interval.totalMicrosInDouble)
+        } else {
+            appendInteger(wide: interval.totalMicros)
+        }
         return true
     }
 

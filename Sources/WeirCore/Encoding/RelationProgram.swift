@@ -14,6 +14,8 @@ final class RelationProgram {
     let table: ConstantRange
     /// `schema.table` at the source: header of the flat format, name in transaction metadata.
     let collection: String
+    /// The same as bytes.
+    let collectionText: ConstantRange
     /// The bytes all ranges refer to.
     let constants: ByteBuffer
 
@@ -26,7 +28,9 @@ final class RelationProgram {
         let keyIndexes = try Self.keyColumns(relation, settings)
         let written = columns
         key = keyIndexes.compactMap { index in written.first { $0.cell == Int32(index) } }
-        collection = "\(relation.origin.schema).\(relation.origin.name)"
+        let name = "\(relation.origin.schema).\(relation.origin.name)"
+        collection = name
+        collectionText = compiler.constant { bytes in bytes.append(utf8: name) }
         table = compiler.constant { bytes in
             bytes.append(",\"schema\":" as StaticString)
             bytes.appendString(utf8: relation.origin.schema)
@@ -98,11 +102,14 @@ private struct Compiler: ~Copyable {
 private struct StandInWriter {
     let settings: EncoderSettings
 
-    /// Null; where the column is NOT NULL its literal default, else the type's fallback.
+    /// Null; where the column is NOT NULL its literal default (but not of arrays and bytea, as in Debezium), else the type's fallback.
     func writeMissing(_ column: Column, _ plan: ValuePlan, _ program: ColumnProgram, _ bytes: inout ByteBuffer) {
         guard column.isNotNull && settings.format == .debezium else { return bytes.append("null" as StaticString) }
         let start = bytes.count
-        if var text = column.defaultText {
+        if plan.code == .boolean, let text = column.defaultText, text == "true" || text == "false" {
+            return bytes.append(utf8: text)
+        }
+        if plan.takesDefault, var text = column.defaultText {
             let isWritten = text.withUTF8 { utf8 in
                 guard let first = utf8.baseAddress else { return bytes.appendValue(.empty, program) }
                 return unsafe bytes.appendValue(ByteView(start: first, count: utf8.count), program)

@@ -23,7 +23,7 @@ extension ByteBuffer {
             return true
         }
         if text.equals("-infinity") {
-            appendInteger(Int64(622_191_149))
+            appendInteger(Int64(-625_821_272))
             return true
         }
         var reader = CalendarReader(text)
@@ -65,18 +65,27 @@ extension ByteBuffer {
 
     // MARK: time
 
-    /// Appends a time of day as a number: microseconds divided or multiplied to the unit.
-    mutating func appendTime(_ text: ByteView, divisor: Int64, factor: Int64) -> Bool {
+    /// Units of a time of day as a number.
+    enum TimeUnit { case millis, micros, nanos }
+
+    /// Appends a time of day as a number; cut to milliseconds first when `isCut`, as Debezium does in arrays.
+    mutating func appendTime(_ text: ByteView, _ unit: TimeUnit, isCut: Bool) -> Bool {
         var reader = CalendarReader(text)
-        guard let micros = reader.time(), reader.isAtEnd else { return false }
-        appendInteger(micros / divisor &* factor)
+        guard var micros = reader.time(), reader.isAtEnd else { return false }
+        if isCut { micros -= micros % 1000 }
+        switch unit {
+        case .millis: appendInteger(micros / 1000)
+        case .micros: appendInteger(micros)
+        case .nanos: appendInteger(micros * 1000)
+        }
         return true
     }
 
     /// Appends a time of day as `"13:14:15.123Z"`, where 24:00 is 00:00; or, `plain`, without zone and as it is.
-    mutating func appendTimeISO(_ text: ByteView, plain: Bool) -> Bool {
+    mutating func appendTimeISO(_ text: ByteView, plain: Bool, isCut: Bool) -> Bool {
         var reader = CalendarReader(text)
-        guard let micros = reader.time(), reader.isAtEnd else { return false }
+        guard var micros = reader.time(), reader.isAtEnd else { return false }
+        if isCut { micros -= micros % 1000 }
         append(UInt8(ascii: "\""))
         appendClock(plain ? micros : micros % Self.microsPerDay, digits: -1)
         if !plain { append(UInt8(ascii: "Z")) }
@@ -101,25 +110,38 @@ extension ByteBuffer {
 
     /// Appends a timestamp as milliseconds since 1970.
     mutating func appendTimestampMillis(_ text: ByteView) -> Bool {
-        guard let micros = Self.micros(text) else { return false }
-        appendInteger(floorDivide(micros, 1000).quotient)
+        guard let (seconds, micros) = Self.instant(text) else { return false }
+        appendInteger(seconds &* 1000 &+ micros / 1000)
         return true
     }
 
-    /// Appends a timestamp as microseconds since 1970.
-    mutating func appendTimestampMicros(_ text: ByteView) -> Bool {
-        guard let micros = Self.micros(text) else { return false }
-        appendInteger(micros)
+    /// Appends a timestamp as microseconds since 1970: more than 64 bits after the year 294246, unless `strict`, which
+    /// overflows as Debezium does.
+    mutating func appendTimestampMicros(_ text: ByteView, strict: Bool) -> Bool {
+        guard let (seconds, micros) = Self.instant(text) else { return false }
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        let (sum, carry) = product.addingReportingOverflow(micros)
+        if !overflow && !carry {
+            appendInteger(sum)
+        } else if strict {
+            appendInteger((overflow ? Int64.max : product) &+ micros)
+        } else {
+            appendInteger(wide: Int128(seconds) * 1_000_000 + Int128(micros))
+        }
         return true
     }
 
-    /// Appends a timestamp as nanoseconds since 1970; false beyond 64 bits.
-    mutating func appendTimestampNanos(_ text: ByteView) -> Bool {
+    /// Appends a timestamp as nanoseconds since 1970: more than 64 bits outside the years 1678 to 2261, unless
+    /// `strict`, which gives null then.
+    mutating func appendTimestampNanos(_ text: ByteView, strict: Bool) -> Bool {
         switch TimestampValue(text, zoned: false) {
-        case .finite(let micros):
-            let (nanos, overflow) = micros.multipliedReportingOverflow(by: 1000)
-            guard !overflow else { return false }
-            appendInteger(nanos)
+        case .finite(let seconds, let micros):
+            let nanos = Int128(seconds) * 1_000_000_000 + Int128(micros) * 1000
+            if strict && Int64(exactly: nanos) == nil {
+                append("null" as StaticString)
+            } else {
+                appendInteger(wide: nanos)
+            }
         case .infinity: appendInteger(Int64.max)
         case .negativeInfinity: appendInteger(Int64.min)
         case nil: return false
@@ -129,9 +151,11 @@ extension ByteBuffer {
 
     /// Appends a timestamp as `"2020-02-29T13:14:15.12Z"`; infinities are the times Debezium takes for them.
     mutating func appendTimestampISO(_ text: ByteView) -> Bool {
-        guard let micros = Self.micros(text) else { return false }
         append(UInt8(ascii: "\""))
-        appendTimestamp(micros, digits: -1)
+        if !copyTimestamp(text, zoned: false, digits: -1) {
+            guard let (seconds, micros) = Self.instant(text) else { return false }
+            appendTimestamp(seconds, micros, digits: -1)
+        }
         append("Z\"" as StaticString)
         return true
     }
@@ -139,10 +163,12 @@ extension ByteBuffer {
     /// Appends a timestamp as `"2020-02-29T13:14:15.12"`, infinities as words.
     mutating func appendTimestampPlain(_ text: ByteView) -> Bool {
         append(UInt8(ascii: "\""))
-        switch TimestampValue(text, zoned: false) {
-        case .finite(let micros): appendTimestamp(micros, digits: -1)
-        case .infinity, .negativeInfinity: append(text)
-        case nil: return false
+        if !copyTimestamp(text, zoned: false, digits: -1) {
+            switch TimestampValue(text, zoned: false) {
+            case .finite(let seconds, let micros): appendTimestamp(seconds, micros, digits: -1)
+            case .infinity, .negativeInfinity: append(text)
+            case nil: return false
+            }
         }
         append(UInt8(ascii: "\""))
         return true
@@ -151,9 +177,13 @@ extension ByteBuffer {
     /// Appends a timestamptz in UTC with `digits` of a second (0: as many as needed), infinities as words.
     mutating func appendZonedTimestamp(_ text: ByteView, digits: Int) -> Bool {
         append(UInt8(ascii: "\""))
+        if copyTimestamp(text, zoned: true, digits: digits == 0 ? -1 : digits) {
+            append("Z\"" as StaticString)
+            return true
+        }
         switch TimestampValue(text, zoned: true) {
-        case .finite(let micros):
-            appendTimestamp(micros, digits: digits == 0 ? -1 : digits)
+        case .finite(let seconds, let micros):
+            appendTimestamp(seconds, micros, digits: digits == 0 ? -1 : digits)
             append(UInt8(ascii: "Z"))
         case .infinity, .negativeInfinity: append(text)
         case nil: return false
@@ -162,22 +192,49 @@ extension ByteBuffer {
         return true
     }
 
-    private static func micros(_ text: ByteView) -> Int64? {
-        switch TimestampValue(text, zoned: false) {
-        case .finite(let micros): micros
-        case .infinity: infiniteMicros
-        case .negativeInfinity: negativeInfiniteMicros
-        case nil: nil
+    /// Copies a timestamp whose bytes are almost ISO 8601 already: of the usual form, and in UTC if it has an offset.
+    /// `digits` as in `appendClock`. False, and nothing written, for anything else.
+    private mutating func copyTimestamp(_ text: ByteView, zoned: Bool, digits: Int) -> Bool {
+        let end = text.count - (zoned ? 3 : 0)
+        guard end >= 19, end <= 26, end != 20, text.hasFixedDateTime, text[11] != UInt8(ascii: "2") || text[12] < UInt8(ascii: "4"),
+            end == 19 || text[19] == UInt8(ascii: ".")
+        else { return false }
+        if zoned {
+            guard text[end] == UInt8(ascii: "+"), text[end + 1] == UInt8(ascii: "0"), text[end + 2] == UInt8(ascii: "0")
+            else { return false }
         }
+        let written = max(end - 20, 0)
+        guard digits < 0 || written <= digits else { return false }
+        for index in (end - written)..<end where text[index] &- UInt8(ascii: "0") > 9 { return false }
+        if digits < 0 && written > 0 && text[end - 1] == UInt8(ascii: "0") { return false }
+        append(text[0..<10])
+        append(UInt8(ascii: "T"))
+        append(text[11..<19])
+        if max(digits, written) > 0 { append(UInt8(ascii: ".")) }
+        append(text[(end - written)..<end])
+        for _ in written..<max(digits, written) { append(UInt8(ascii: "0")) }
+        return true
+    }
+
+    private static func instant(_ text: ByteView) -> (seconds: Int64, micros: Int64)? {
+        let infinite: Int64
+        switch TimestampValue(text, zoned: false) {
+        case .finite(let seconds, let micros): return (seconds, micros)
+        case .infinity: infinite = infiniteMicros
+        case .negativeInfinity: infinite = negativeInfiniteMicros
+        case nil: return nil
+        }
+        let parts = floorDivide(infinite, 1_000_000)
+        return (parts.quotient, parts.remainder)
     }
 
     // MARK: Pieces
 
-    private mutating func appendTimestamp(_ micros: Int64, digits: Int) {
-        let (day, time) = floorDivide(micros, Self.microsPerDay)
+    private mutating func appendTimestamp(_ seconds: Int64, _ micros: Int64, digits: Int) {
+        let (day, secondOfDay) = floorDivide(seconds, 86_400)
         appendDate(CalendarDate(epochDay: Int(day)))
         append(UInt8(ascii: "T"))
-        appendClock(time, digits: digits)
+        appendClock(secondOfDay * 1_000_000 + micros, digits: digits)
     }
 
     /// Appends year, month and day as Java's ISO_LOCAL_DATE: four digits of the year, a sign when it needs more.

@@ -67,6 +67,10 @@ struct ColumnProgram: BitwiseCopyable {
     var element: ValueCode = .string
     /// Digits after the point: of a decimal (may be negative) or of seconds.
     var scale: Int16 = 0
+    /// A time of day without its microseconds: Debezium loses them in arrays.
+    var isCut: Bool { isStrict && isElement }
+    /// The program is that of an array's elements.
+    var isElement = false
     /// Index of the column in its relation, and so of its cell.
     var cell: Int32 = 0
     /// Part of the replica identity.

@@ -8,6 +8,15 @@ struct ValuePlan {
     /// Whether the placeholder of an unchanged value is an array of strings, not a string.
     var placeholder = Placeholder.string
 
+    /// Whether a column's literal default takes the fallback's place.
+    var takesDefault: Bool {
+        switch code {
+        case .base64, .base64URL, .hex, .array, .arrayStrict, .variableDecimal, .money, .moneyDouble, .moneyString:
+            false
+        default: true
+        }
+    }
+
     /// Shapes of the placeholder for an unchanged value.
     enum Placeholder { case string, strings, bytes, byteStrings, integers, object, objectText, uuids, null }
 
@@ -59,10 +68,12 @@ struct ValuePlan {
     private static func numeric(_ type: ColumnType, _ options: DebeziumOptions) -> ValuePlan {
         let zero = decimalText(zeroWithScale: max(type.numericScale ?? 0, 0))
         switch (options.decimal, type.numericScale) {
-        case (.precise, let scale?): return ValuePlan(.decimal, "\"AA==\"", scale: scale)
+        case (.precise, let scale?):
+            // Debezium takes a negative scale's eleven bits for a positive number.
+            return ValuePlan(.decimal, "\"AA==\"", scale: options.strict && scale < 0 ? scale + 2048 : scale)
         case (.precise, nil): return ValuePlan(.variableDecimal, #"{"scale":0,"value":"AA=="}"#)
         case (.double, _): return ValuePlan(.decimalDouble, "0.0")
-        case (.string, _): return ValuePlan(.decimalString, "\"\(zero)\"")
+        case (.string, let scale): return ValuePlan(.decimalString, "\"\(zero)\"", scale: max(scale ?? 0, 0))
         }
     }
 
@@ -125,7 +136,7 @@ struct ValuePlan {
         if options.strict {
             switch element.kind {
             case .money, .name, .interval, .varbit, .xml, .point, .array: return nil
-            default: break
+            default: if element.oid != element.baseOID { return nil }
             }
         }
         var inherited = element
@@ -138,8 +149,19 @@ struct ValuePlan {
         var array = ValuePlan(options.strict ? .arrayStrict : .array, "[]", scale: Int(plan.scale), .strings)
         array.element = plan.code
         switch element.kind {
-        case .bytea where plan.placeholder == .bytes: array.placeholder = .byteStrings
-        case .int4, .int8, .date: array.placeholder = .integers
+        case .bytea:
+            if options.binary == .bytes {
+                array.placeholder = .byteStrings
+            } else if options.strict {
+                array.placeholder = .null
+            }
+        case .int4, .int8: array.placeholder = .integers
+        case .date:
+            switch options.timePrecision {
+            case .isostring: array.placeholder = options.strict ? .null : .strings
+            case .connect: array.placeholder = options.strict ? .null : .integers
+            default: array.placeholder = .integers
+            }
         case .uuid: array.placeholder = .uuids
         default: break
         }

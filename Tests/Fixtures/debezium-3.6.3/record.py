@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""Records what PostgreSQL sends for setup.sql and workload.sql, as stream.changes and snapshot.changes.
+"""Records what PostgreSQL sends for a folder's setup.sql and workload.sql, as stream.changes and snapshot.changes.
 
-usage: record.py CONNECTION        an empty database named golden, wal_level=logical, TimeZone UTC
+usage: record.py CONNECTION FOLDER        an empty database, wal_level=logical, TimeZone UTC
+
+When the database has a slot named recorder already, setup and workload have run after its creation (beside the slots
+of Debezium runs, say), and it is only read.
 
 Lines, fields parted by tabs, values escaped as in COPY's text form:
   R number schema table identity keys         a relation; keys are indexes of the primary key's columns
@@ -15,12 +18,14 @@ Lines, fields parted by tabs, values escaped as in COPY's text form:
   E end                                       the transaction's commit
 """
 import os
+import re
 import struct
 import subprocess
 import sys
 
 CONNECTION = sys.argv[1]
-HERE = os.path.dirname(os.path.abspath(__file__))
+FOLDER = sys.argv[2]
+LITERAL = re.compile(r"\(?(?:'((?:[^']|'')*)'|(-?[0-9.]+))\)?(?:::[^(]+(?:\([0-9,]+\))?(?:\[\])?)?")
 
 
 def psql(sql=None, file=None):
@@ -71,12 +76,15 @@ class Catalog:
         if kind == "d":
             return self.kind(base)
         if category == "A" and element:
-            return f"array({element}:{self.types[element][0]}:{self.kind(element)})"
+            return f"array({element}/{self.base(element)}:{self.types[element][0]}:{self.kind(element)})"
         if kind == "e":
             return f"enumeration({labels})"
         if kind == "c":
             return "composite"
         return {"bool": "boolean", "pg_lsn": "pgLSN"}.get(name, name)
+
+    def base(self, oid):
+        return self.base(self.types[oid][3]) if self.types[oid][2] == "d" else oid
 
     def column(self, schema, table, name, oid, modifier, is_identity):
         notnull, default = self.columns.get((schema, table, name), (False, ""))
@@ -84,11 +92,12 @@ class Catalog:
         while self.types[base][2] == "d":
             effective = self.types[base][4] if effective < 0 else effective
             base = self.types[base][3]
+        match = LITERAL.fullmatch(default)
         literal = None
-        if default.startswith("'") and "'::" in default:
-            literal = default[1 : default.rindex("'::")].replace("''", "'")
-        elif default.lstrip("-").isdigit():
+        if default in ("true", "false"):
             literal = default
+        elif match:
+            literal = (match[1] or match[2]).replace("''", "'")
         flags = ("i" if is_identity else "") + ("n" if notnull else "")
         fields = [flags or "-", oid, base, effective, self.types[oid][0], self.kind(oid), escape(literal), escape(name)]
         return "C\t" + "\t".join(map(str, fields))
@@ -129,7 +138,7 @@ class Reader:
 def stream(catalog):
     lines, numbers, previous, in_transaction = [], {}, "-", False
     changes = rows(
-        "select lsn, xid, encode(data, 'hex') from pg_logical_slot_get_binary_changes('golden', null, null,"
+        "select lsn, xid, encode(data, 'hex') from pg_logical_slot_get_binary_changes('recorder', null, null,"
         " 'proto_version', '1', 'publication_names', 'gp', 'messages', 'true')"
     )
     for lsn, xid, data in changes:
@@ -215,15 +224,16 @@ def snapshot(catalog):
 
 
 def main():
-    psql(file=os.path.join(HERE, "setup.sql"))
-    psql("create publication gp for all tables")
-    psql("select pg_create_logical_replication_slot('golden', 'pgoutput')")
-    psql(file=os.path.join(HERE, "workload.sql"))
+    if not psql("select 1 from pg_replication_slots where slot_name = 'recorder'"):
+        psql(file=os.path.join(FOLDER, "setup.sql"))
+        psql("create publication gp for all tables")
+        psql("select pg_create_logical_replication_slot('recorder', 'pgoutput')")
+        psql(file=os.path.join(FOLDER, "workload.sql"))
     catalog = Catalog()
     for name, lines in (("stream", stream(catalog)), ("snapshot", snapshot(catalog))):
-        with open(os.path.join(HERE, name + ".changes"), "w", encoding="utf-8", newline="\n") as file:
+        with open(os.path.join(FOLDER, name + ".changes"), "w", encoding="utf-8", newline="\n") as file:
             file.write("\n".join(lines) + "\n")
-    psql("select pg_drop_replication_slot('golden')")
+    psql("select pg_drop_replication_slot('recorder')")
 
 
 main()

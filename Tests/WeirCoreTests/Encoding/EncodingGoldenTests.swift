@@ -53,63 +53,10 @@ import Testing
     }
 
     private func encode(_ batches: [ChangeBatch], _ settings: EncoderSettings) throws -> [String] {
-        var bench = EncodingBench(settings)
-        bench.source.database = "golden"
-        let encoder = bench.makeEncoder()
-        var tokens = Tokens()
-        return try batches.flatMap { try bench.events($0, encoder) }.map { event in
-            tokens.normalise(
-                #"{"topic":"\#(event.topic)","key":\#(event.key ?? "null"),"headers":{},"#
-                    + #""value":\#(event.value ?? "null")}"#)
-        }
+        try GoldenTokens.lines(batches, settings, database: "golden")
     }
 
-    private func compare(
-        _ lines: [String], _ file: String, _ adjust: (String) -> String = { $0 }
-    ) throws {
-        let expected = try RecordedChanges.lines(file).map(adjust)
-        for (line, expectedLine) in zip(lines, expected) { #expect(line == expectedLine) }
-        #expect(lines.count == expected.count && expected.count >= 12)
-    }
-}
-
-/// Replaces what differs from run to run by tokens in order of first appearance, as in the golden files.
-private struct Tokens {
-    private var positions: [Substring: Int] = [:]
-    private var transactions: [Substring: Int] = [:]
-
-    mutating func normalise(_ line: String) -> String {
-        var result = ""
-        var rest = line[...]
-        let pattern =
-            /"(ts_ms|ts_us|ts_ns|lsn|txId)":(\d+)|"sequence":"\[(null|\\"(\d+)\\"),\\"(\d+)\\"\]"|"id":"(\d+):(\d+)"/
-        while let match = rest.firstMatch(of: pattern) {
-            result += rest[..<match.range.lowerBound]
-            let (_, name, number, first, before, own, xid, position) = match.output
-            if let name, let number {
-                result += "\"\(name)\":\"\(name == "lsn" ? token(position: number) : token(name, number))\""
-            } else if let first, let own {
-                let previous = before.map { "\\\"\(token(position: $0))\\\"" } ?? String(first)
-                result += "\"sequence\":\"[\(previous),\\\"\(token(position: own))\\\"]\""
-            } else if let xid, let position {
-                let transaction = token("txId", xid)
-                result += "\"id\":\"\(transaction):\(token(position: position))\""
-            }
-            rest = rest[match.range.upperBound...]
-        }
-        return result + rest
-    }
-
-    private mutating func token(_ name: Substring, _ number: Substring) -> String {
-        guard name == "txId" else { return "TS" }
-        let place = transactions[number] ?? transactions.count + 1
-        transactions[number] = place
-        return "TX\(place)"
-    }
-
-    private mutating func token(position: Substring) -> String {
-        let place = positions[position] ?? positions.count + 1
-        positions[position] = place
-        return "LSN\(place)"
+    private func compare(_ lines: [String], _ file: String, _ adjust: (String) -> String = { $0 }) throws {
+        try GoldenTokens.compare(lines, file, adjust)
     }
 }

@@ -17,11 +17,11 @@ struct RecordedChanges {
     private var pending: (number: Int, fields: [String], columns: [Column])?
 
     /// The stream's batches; a batch is sealed when it has `rowsMax` rows, also within a transaction.
-    static func stream(rowsMax: Int = .max) throws -> [ChangeBatch] {
+    static func stream(_ folder: String = "", rowsMax: Int = .max) throws -> [ChangeBatch] {
         var reader = RecordedChanges()
         var builder = BatchBuilder(limits: BatchLimits(bytesMax: .max / 2, rowsMax: rowsMax))
         var batches: [ChangeBatch] = []
-        for line in try lines("stream.changes") {
+        for line in try lines(folder + "stream.changes") {
             reader.read(line, into: &builder)
             if builder.isFull || (line.hasPrefix("E") && rowsMax == 1) { batches.append(builder.seal(at: 0)) }
         }
@@ -30,8 +30,8 @@ struct RecordedChanges {
     }
 
     /// The snapshot's batches: one for each table, with its markers.
-    static func snapshot() throws -> [ChangeBatch] {
-        let lines = try lines("snapshot.changes")
+    static func snapshot(_ folder: String = "") throws -> [ChangeBatch] {
+        let lines = try lines(folder + "snapshot.changes")
         let tables = lines.filter { $0.hasPrefix("R") }.map { fields($0)[1] }
         let withRows = tables.filter { number in lines.contains { $0.hasPrefix("r\t\(number)\t") } }
         var reader = RecordedChanges()
@@ -133,7 +133,8 @@ struct RecordedChanges {
         if text.hasPrefix("enumeration(") { return .enumeration(inner.split(separator: ",").map(String.init)) }
         if text.hasPrefix("array(") {
             let parts = inner.split(separator: ":", maxSplits: 2).map(String.init)
-            return .array(ColumnType(oid: UInt32(parts[0]) ?? 0, name: parts[1], kind: kind(parts[2])))
+            let oids = parts[0].split(separator: "/").map { UInt32($0) ?? 0 }
+            return .array(ColumnType(oid: oids[0], baseOID: oids[1], name: parts[1], kind: kind(parts[2])))
         }
         let known: [ColumnType.Kind] = [
             .boolean, .int2, .int4, .int8, .oid, .float4, .float8, .numeric, .money, .text, .varchar, .bpchar, .name,

@@ -1,0 +1,79 @@
+// CPU time of encoding, in nanoseconds a row: swift run -c release encoding-benchmark [seconds]
+// The row has the 7 columns and about 200 bytes of the end-to-end benchmark. Counts this thread's CPU time only, so
+// that other work on the machine matters little.
+import Glibc
+import WeirCore
+
+func cpuTime() -> Int64 {
+    var now = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now)
+    return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
+}
+
+func type(_ kind: ColumnType.Kind, _ modifier: Int32 = -1) -> ColumnType {
+    ColumnType(oid: 0, modifier: modifier, name: "\(kind)", kind: kind)
+}
+
+let relation = Relation(
+    oid: 16_400, table: TableName(schema: "public", name: "orders"),
+    columns: [
+        Column(name: "id", type: type(.int8), isIdentity: true, isNotNull: true),
+        Column(name: "customer_id", type: type(.int4), isNotNull: true),
+        Column(name: "status", type: type(.text), isNotNull: true),
+        Column(name: "amount", type: type(.numeric, (12 << 16 | 2) + 4)),
+        Column(name: "note", type: type(.text)),
+        Column(name: "created_at", type: type(.timestamptz)),
+        Column(name: "updated_at", type: type(.timestamp)),
+    ],
+    identity: .default, primaryKey: [0])
+
+let note = "A remark of the usual length, with a few words, a comma and nothing that JSON would need to escape."
+
+func batch(rows: Int, perTransaction: Int) -> ChangeBatch {
+    var builder = BatchBuilder(limits: BatchLimits(bytesMax: 64 << 20, rowsMax: rows))
+    for index in 0..<rows {
+        let lsn = LSN(UInt64(0x16B_3748 + index * 200))
+        if index % perTransaction == 0 {
+            builder.begin(
+                TransactionInfo(
+                    xid: UInt32(700 + index / perTransaction), commitLSN: lsn, previousEndLSN: lsn,
+                    commitTime: 1_718_000_000_123_456, rows: 0..<0, begins: true, ends: false))
+        }
+        let cells = builder.cellCount
+        for value in [
+            "\(1_000_000 + index)", "\(index * 7919 % 100_000)", "shipped", "1234.56", note,
+            "2024-06-10 12:34:56.789012+00", "2024-06-10 12:34:56.789012",
+        ] { builder.appendText(value.utf8) }
+        builder.addRow(.insert, relation: relation, lsn: lsn, cells: cells)
+        if index % perTransaction == perTransaction - 1 { builder.commit(endLSN: LSN(lsn.rawValue + 100)) }
+    }
+    return builder.seal(at: 0)
+}
+
+func measure(_ name: String, _ settings: EncoderSettings, perTransaction: Int, seconds: Double) throws {
+    let rows = 4096
+    let changes = batch(rows: rows, perTransaction: perTransaction)
+    let encoder = EventEncoder(settings: settings)
+    encoder.begin(SourceDescription(systemIdentifier: 7_300_000_000_000_000_001, database: "shop", start: .zero))
+    var buffer = ByteBuffer()
+    var bytes = 0
+    var best = Int64.max
+    let end = cpuTime() + Int64(seconds * 1e9)
+    while cpuTime() < end {
+        bytes = 0
+        let start = cpuTime()
+        try encoder.encode(changes, into: &buffer) { event, _ in bytes += event.key.count + event.value.count }
+        best = min(best, cpuTime() - start)
+    }
+    print("\(name): \(best / Int64(rows)) ns a row, \(bytes / rows) bytes of key and value")
+}
+
+let seconds = CommandLine.arguments.count > 1 ? Double(CommandLine.arguments[1]) ?? 1 : 1
+let debezium = EncoderSettings(prefix: "shop")
+let flat = EncoderSettings(prefix: "shop", format: .flat)
+var metadata = debezium
+metadata.debezium.transactionMetadata = true
+try measure("debezium, 1000 rows a transaction", debezium, perTransaction: 1024, seconds: seconds)
+try measure("debezium, one row a transaction", debezium, perTransaction: 1, seconds: seconds)
+try measure("debezium with transaction metadata", metadata, perTransaction: 16, seconds: seconds)
+try measure("flat", flat, perTransaction: 1024, seconds: seconds)
