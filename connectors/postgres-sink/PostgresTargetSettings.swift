@@ -38,7 +38,7 @@ public struct PostgresTargetSettings: Sendable, Equatable {
         case insert
     }
 
-    /// What the snapshot of a table gets whose target already holds rows that no unfinished snapshot of this pipeline
+    /// What the snapshot of a table gets whose target already holds rows that no snapshot of this pipeline
     /// put there.
     public enum SnapshotPolicy: String, Sendable, CaseIterable {
         /// Stop before touching the table.

@@ -122,7 +122,7 @@ final class SnapshotWriter {
         let name = plan.layout.table
         let cause =
             part.purpose == .initial
-            ? "no unfinished snapshot of this pipeline put them there"
+            ? "no snapshot of this pipeline put them there"
             : "without a unique index of the target they cannot be told apart from the rows to come"
         return WeirError(
             .targetNotEmpty, stage: .sink, "The target table holds rows already", cause: cause,
@@ -202,7 +202,6 @@ final class SnapshotWriter {
         _ batch: ChangeBatch, _ part: SnapshotPart, _ systemIdentifier: UInt64
     ) throws(TargetFailure) {
         guard part.purpose == .initial else { return }
-        try progress.clearCopied()
         try progress.move(
             to: batch.endLSN ?? part.consistentPoint, systemIdentifier: systemIdentifier, token: batch.resumeToken,
             in: channel, commitLSN: .zero)

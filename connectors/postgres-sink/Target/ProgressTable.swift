@@ -163,7 +163,8 @@ final class ProgressTable {
 
     // MARK: - The snapshot's ledger
 
-    /// Whether an unfinished snapshot of this pipeline has copied the table.
+    /// Whether a snapshot of this pipeline has copied the table: its rows are the pipeline's own, so that a snapshot
+    /// taken anew may empty it. Kept after the snapshot's end, because another sink may not have got that far.
     func hasCopied(_ table: TableName) throws(TargetFailure) -> Bool {
         let found = try session.run(
             "SELECT 1 FROM weir.snapshot_tables WHERE pipeline = $1 AND schema_name = $2 AND table_name = $3",
@@ -180,11 +181,6 @@ final class ProgressTable {
             ON CONFLICT (pipeline, schema_name, table_name) DO UPDATE SET consistent_point = EXCLUDED.consistent_point,
                 copied_rows = EXCLUDED.copied_rows, copied_at = now()
             """, [pipeline, table.schema, table.name, consistentPoint.description, "\(rows)"])
-    }
-
-    /// Forgets what was copied: the snapshot is whole.
-    func clearCopied() throws(TargetFailure) {
-        _ = try session.run("DELETE FROM weir.snapshot_tables WHERE pipeline = $1", [pipeline])
     }
 
     // MARK: - Statements
