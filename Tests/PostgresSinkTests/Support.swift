@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 import WeirTestKit
 
@@ -149,4 +150,9 @@ func failure(_ body: () throws(WeirError) -> Void) -> WeirError? {
     } catch {
         return error
     }
+}
+
+/// This process.
+enum ProcessIdentity {
+    static var current: Int32 { getpid() }
 }

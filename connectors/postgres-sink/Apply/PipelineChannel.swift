@@ -153,6 +153,12 @@ final class PipelineChannel {
         try receiveAvailable()
     }
 
+    /// Gives the server everything queued so far, without waiting for answers; throws a failure that is known already.
+    func push() throws(TargetFailure) {
+        guard isOpen, unsyncedBytes > 0 else { return }
+        try sync()
+    }
+
     // MARK: - Receiving
 
     /// Waits for every answer and checks it; throws the first failure.

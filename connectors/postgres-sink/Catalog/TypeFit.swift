@@ -18,8 +18,10 @@ enum TypeFit: Equatable {
     }
 
     private static func fit(_ source: ColumnType, _ target: ColumnType) -> TypeFit {
+        // Names are those of format_type, modifier and schema included.
+        if source.name == target.name, source.kind == target.kind { return .exact }
         // What the source could not resolve is the server's to judge.
-        if source.kind == .other || target.kind == .other { return source.name == target.name ? .exact : .checked }
+        if source.kind == .other || target.kind == .other { return .checked }
         if case .array(let from) = source.kind, case .array(let to) = target.kind { return fit(from, to) }
         if source.kind == target.kind { return sameKind(source, target) }
         switch (family(source.kind), family(target.kind)) {

@@ -102,7 +102,17 @@ final class TargetWorker {
             try perform(step, batch, hasMore: !isLast)
         }
         if steps.isEmpty, !planner.isSpanning { token = batch.resumeToken ?? token }
+        if !planner.isSettled { try push() }
         return planner.isSettled
+    }
+
+    /// Lets the server work on the open transaction while the next batch is on its way.
+    private func push() throws(TargetFailure) {
+        do throws(TargetFailure) {
+            try channel.push()
+        } catch {
+            try recover(from: error)
+        }
     }
 
     private func copy(_ batch: ChangeBatch, _ part: SnapshotPart) throws(TargetFailure) -> Bool {
