@@ -59,8 +59,9 @@ struct CopyTests {
     @Test func carriesEveryTypeAsTheSourceWroteIt() throws {
         let columns =
             "id int PRIMARY KEY, b bool, i8 bigint, n numeric, f4 real, f8 float8, m money, by bytea, c char(5), "
-            + "vc varchar(9), nm name, ch \"char\", d date, ts timestamp, tz timestamptz, ti time, tt timetz, iv interval, "
-            + "u uuid, j json, jb jsonb, bi bit(3), vb varbit, ip inet, ci cidr, ma macaddr, ar int[], ta text[], "
+            + "vc varchar(9), nm name, ch \"char\", d date, ts timestamp, tz timestamptz, ti time, tt timetz, "
+            + "iv interval, u uuid, j json, jb jsonb, bi bit(3), vb varbit, ip inet, ci cidr, ma macaddr, "
+            + "ar int[], ta text[], "
             + "r int4range, mr int4multirange, tsv tsvector, po polygon, ls pg_lsn"
         let target = try Target("CREATE TABLE t (\(columns)); CREATE TABLE s (\(columns))")
         let literals = [

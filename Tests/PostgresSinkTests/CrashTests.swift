@@ -46,7 +46,11 @@ struct CrashTests {
     func aCutAnywhereLosesAndRepeatsNothing(seed: UInt64) throws {
         var random = SplitMix(seed)
         let target = try Target(
-            "CREATE TABLE log (tx int, n int); CREATE TABLE state (id int PRIMARY KEY, v int); INSERT INTO state VALUES (1, 0)"
+            """
+            CREATE TABLE log (tx int, n int);
+            CREATE TABLE state (id int PRIMARY KEY, v int);
+            INSERT INTO state VALUES (1, 0)
+            """
         )
         let proxy = try TCPProxy(to: target.server.port)
         let settings = target.settings {

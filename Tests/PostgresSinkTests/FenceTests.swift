@@ -142,7 +142,8 @@ struct FenceTests {
             """)
         let role = "rls_\(target.database)"
         try target.exec(
-            "CREATE ROLE \(role) LOGIN; GRANT ALL ON t TO \(role); GRANT CREATE ON DATABASE \(target.database) TO \(role)"
+            "CREATE ROLE \(role) LOGIN; GRANT ALL ON t TO \(role); "
+                + "GRANT CREATE ON DATABASE \(target.database) TO \(role)"
         )
         defer { try? target.exec("DROP OWNED BY \(role); DROP ROLE \(role)") }
         let t = try target.relation("t")

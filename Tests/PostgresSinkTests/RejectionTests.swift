@@ -13,9 +13,9 @@ struct RejectionTests {
     private func refusal(
         _ target: Target, good: @escaping (inout TestBatch) -> Void, bad: @escaping (inout TestBatch) -> Void,
         last: @escaping (inout TestBatch) -> Void, repair: String, expected: [String], secret: String? = nil,
-        change: (inout PostgresTargetSettings) -> Void = { _ in }
+        settings given: PostgresTargetSettings? = nil
     ) throws -> WeirError {
-        let settings = target.settings(change)
+        let settings = given ?? target.settings
         let batch = transactions([(100, good), (200, bad), (300, last)])
         let driver = try SinkDriver(settings)
         let thrown = failure { () throws(WeirError) in try driver.write(batch) }
@@ -50,8 +50,8 @@ struct RejectionTests {
                 $0.insert(t, ["2", "canary"])
             },
             last: { $0.insert(t, ["3", "c"]) }, repair: "DELETE FROM t WHERE id = 2",
-            expected: ["1|a", "2|canary", "3|c", "5|e"], secret: "canary"
-        ) { $0.copyRowsMin = copyRowsMin }
+            expected: ["1|a", "2|canary", "3|c", "5|e"], secret: "canary",
+            settings: target.settings { $0.copyRowsMin = copyRowsMin })
         #expect(error.code == .rowRejected)
         let cause = try #require(error.cause)
         #expect(cause.contains("23505") && cause.contains("t_pkey") && cause.contains("key columns id"), "\(cause)")
@@ -89,8 +89,9 @@ struct RejectionTests {
         let error = try refusal(
             target, good: { $0.insert(t, ["1", "1"]) }, bad: { $0.insert(t, ["1", "2"]) },
             last: { $0.insert(t, ["2", "2"]) }, repair: "ALTER TABLE t DROP CONSTRAINT late",
-            expected: ["1|1", "1|2", "2|2"]
-        ) { $0.replicationRole = .origin }  // a replica's session does not look at deferred constraints
+            expected: ["1|1", "1|2", "2|2"],
+            // A replica's session does not look at deferred constraints.
+            settings: target.settings { $0.replicationRole = .origin })
         #expect(error.cause?.contains("late") == true)
     }
 

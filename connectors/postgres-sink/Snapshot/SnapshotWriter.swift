@@ -126,7 +126,7 @@ final class SnapshotWriter {
             : "without a unique index of the target they cannot be told apart from the rows to come"
         return WeirError(
             .targetNotEmpty, stage: .sink, "The target table holds rows already", cause: cause,
-            advice: "Empty it (TRUNCATE \(name);), or set snapshot.existing to truncate or append."
+            advice: "Empty it (TRUNCATE \(name);), or set snapshot.not.empty to truncate or append."
         ).at(table: plan.relation.table)
     }
 
