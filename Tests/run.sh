@@ -105,6 +105,9 @@ WEIR_BINARY=$(swift build --show-bin-path)/weir
 mkdir "$SERVERS_DIR/tmp"
 chmod 1777 "$SERVERS_DIR/tmp"
 export WEIR_BINARY TMPDIR=$SERVERS_DIR/tmp
+# As many tests at once as the pool has threads. Swift Testing would start them all, and the time limits of those that
+# wait for a thread would run meanwhile.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-$(nproc)}
 if [[ -n $unit ]]; then
     export WEIR_TEST_UNIT=1
 else
