@@ -50,9 +50,10 @@ import WeirCore
         #expect(ProgressText.line(statistics, rate: 1e15).count <= 79)
     }
 
-    @Test(arguments: [
-        (.milliseconds(850), "850ms"), (.seconds(12), "12s"), (.seconds(200), "3m20s"), (.seconds(7500), "2h05m"),
-    ] as [(Duration, String)])
+    @Test(
+        arguments: [
+            (.milliseconds(850), "850ms"), (.seconds(12), "12s"), (.seconds(200), "3m20s"), (.seconds(7500), "2h05m"),
+        ] as [(Duration, String)])
     func durationsReadWell(duration: Duration, text: String) {
         #expect(ProgressText.elapsed(duration) == text)
     }

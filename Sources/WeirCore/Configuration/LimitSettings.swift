@@ -34,7 +34,8 @@ struct LimitSettings {
 
     /// The keys of the block `limits`.
     static let fields: [SettingsFieldInfo] = [
-        Keys.batchBytes.info, Keys.batchRows.info, Keys.queueBytes.info, Keys.drain.info, Keys.saveInterval.info, Keys.delayMin.info, Keys.delayMax.info,
+        Keys.batchBytes.info, Keys.batchRows.info, Keys.queueBytes.info, Keys.drain.info, Keys.saveInterval.info,
+        Keys.delayMin.info, Keys.delayMax.info,
         Keys.startup.info, Keys.outage.info,
     ]
 

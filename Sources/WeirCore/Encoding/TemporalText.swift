@@ -196,7 +196,8 @@ extension ByteBuffer {
     /// `digits` as in `appendClock`. False, and nothing written, for anything else.
     private mutating func copyTimestamp(_ text: ByteView, zoned: Bool, digits: Int) -> Bool {
         let end = text.count - (zoned ? 3 : 0)
-        guard end >= 19, end <= 26, end != 20, text.hasFixedDateTime, text[11] != UInt8(ascii: "2") || text[12] < UInt8(ascii: "4"),
+        guard end >= 19, end <= 26, end != 20, text.hasFixedDateTime,
+            text[11] != UInt8(ascii: "2") || text[12] < UInt8(ascii: "4"),
             end == 19 || text[19] == UInt8(ascii: ".")
         else { return false }
         if zoned {

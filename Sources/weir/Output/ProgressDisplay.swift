@@ -64,7 +64,8 @@ final class ProgressDisplay: Sendable {
             switch style {
             case .terminal: console.standardError.status(ProgressText.line(now, rate: sample.rate))
             case .json: try? console.print(Self.json(now, rate: sample.rate).text + "\n")
-            case .log: if now.rowsIn != lastShown.rowsIn || now.confirmed != lastShown.confirmed { log(now, sample.rate) }
+            case .log:
+                if now.rowsIn != lastShown.rowsIn || now.confirmed != lastShown.confirmed { log(now, sample.rate) }
             }
             lastShown = now
         }
