@@ -6,9 +6,9 @@ struct LimitSettings {
     private enum Keys {
         static let batchBytes = SettingsField<Int>.bytes(
             "batch.bytes", .value(512 << 10), in: (4 << 10)...(64 << 20),
-            doc: "A batch of changes is full at this size,")
+            doc: "A batch of changes is full at this size.")
         static let batchRows = SettingsField<Int>.count(
-            "batch.rows", .value(8192), in: 1...1_000_000, doc: "or with this many rows.")
+            "batch.rows", .value(8192), in: 1...1_000_000, doc: "A batch of changes is full with this many rows.")
         static let queueBytes = SettingsField<Int>.bytes(
             "queue.bytes", .value(16 << 20), in: (64 << 10)...(4 << 30),
             doc: "Bytes of changes that may wait for each sink; a full queue slows the source down.")

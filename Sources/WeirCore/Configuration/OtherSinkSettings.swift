@@ -75,11 +75,12 @@ public struct PostgresSinkSettings: SinkSettings, Equatable {
             doc: "`replica` keeps triggers and foreign keys of the target silent; `auto` takes it where the role may.")
         static let groupBytes = SettingsField<Int>.bytes(
             "group.bytes", .value(8 << 20), in: (64 << 10)...(1 << 30),
-            doc: "Under load, commit the target after this many bytes of whole source transactions,")
+            doc: "Under load several source transactions share a target transaction, up to this size.")
         static let groupRows = SettingsField<Int>.count(
-            "group.rows", .value(50_000), in: 1...10_000_000, doc: "or this many rows,")
+            "group.rows", .value(50_000), in: 1...10_000_000, doc: "Most rows of a shared target transaction.")
         static let groupTime = SettingsField<Duration>.duration(
-            "group.time", .value(.milliseconds(500)), in: .milliseconds(1)...(.seconds(60)), doc: "or this time.")
+            "group.time", .value(.milliseconds(500)), in: .milliseconds(1)...(.seconds(60)),
+            doc: "Greatest age of a shared target transaction.")
     }
 
     /// The keys besides `type` and `name`.
