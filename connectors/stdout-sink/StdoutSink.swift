@@ -5,128 +5,138 @@ public import WeirCore
 /// The smallest sink that keeps every promise of ``Sink``; copy its shape. A batch is durable when the last byte of it
 /// was written (and synchronised, where standard output is a file): what a pipe's reader does with it is its own.
 public final class StdoutSink: Sink {
+    /// What becomes of events.
+    public enum Output: Sendable {
+        /// They are printed.
+        case print
+        /// They are encoded and dropped: for measuring what comes before.
+        case encode
+        /// Batches are dropped as they come: for measuring what comes before.
+        case discard
+    }
+
     /// How the sink prints.
     public struct Options: Sendable {
         /// How events look.
         public var encoder: EncoderSettings
-        /// Encode everything, print nothing: for measuring what comes before.
-        public var discards: Bool
+        /// What becomes of them.
+        public var output: Output
 
         /// Makes options.
-        public init(encoder: EncoderSettings, discards: Bool = false) {
+        public init(encoder: EncoderSettings, output: Output = .print) {
             self.encoder = encoder
-            self.discards = discards
+            self.output = output
         }
     }
 
-    /// Written to the descriptor when the buffer holds this many bytes, or when no batch follows.
-    private static let flushBytes = 256 << 10
+    /// Lines are written when there are this many bytes of them, or when no batch follows.
+    private static let writeBytes = 256 << 10
 
     private let options: Options
+    private let descriptor: Int32
     private let encoder: EventEncoder
-    private let output: LineOutput
+    private var printer: LineOutput?
     private var session: SinkSession?
+    /// Transactions that begin below it were printed by an earlier run.
     private var resume = LSN.zero
+    /// Where the encoder works; it holds one row's events at a time.
     private var encoded = ByteBuffer()
-    private var lines = ByteBuffer(capacity: StdoutSink.flushBytes * 2)
-    /// Beginnings of lines by topic: `{"topic":"…","key":`.
-    private var prefixes: [String] = []
-    /// The last batch that is in `lines` or was written.
+    private var rendering = EventLines()
+    private var lines = ByteBuffer(capacity: StdoutSink.writeBytes * 2)
+    /// How many bytes of `lines` are written: a write that was cut short goes on there, not in front of half a line.
+    private var writtenBytes = 0
+    /// The last batch whose lines are in `lines` or were written.
     private var lastTicket: UInt64 = 0
 
-    /// Makes a sink that prints to an open descriptor, standard output unless told otherwise.
+    /// Makes a sink that prints to an open descriptor, standard output unless told otherwise. The descriptor stays the
+    /// caller's. The process ignores SIGPIPE.
     public init(_ options: Options, descriptor: Int32 = 1) {
         self.options = options
+        self.descriptor = descriptor
         encoder = EventEncoder(settings: options.encoder)
-        output = LineOutput(descriptor: descriptor)
     }
 
-    /// Has no position of its own: the pipeline's store keeps it.
-    public func open() throws(WeirError) -> SinkOpening { .positionKeptElsewhere }
+    /// Throws `input-output` when the descriptor is not open. Has no position of its own: the pipeline's store keeps
+    /// it.
+    public func open() throws(WeirError) -> SinkOpening {
+        if options.output == .print { printer = try LineOutput(descriptor: descriptor) }
+        return .positionKeptElsewhere
+    }
 
-    /// Remembers where to report to, and what was printed in an earlier run.
+    /// Remembers where to report to, and what was printed by an earlier run.
     public func begin(_ source: SourceDescription, session: SinkSession) throws(WeirError) {
         self.session = session
         resume = session.resume?.lsn ?? .zero
         encoder.begin(source)
     }
 
-    /// Adds a batch's lines to the buffer; prints the buffer when it is large or nothing follows.
+    /// Adds a batch's lines to the buffer, and writes the buffer when it is large or nothing follows.
     public func write(_ batch: ChangeBatch, ticket: UInt64, moreFollows: Bool) throws(WeirError) {
+        if options.output != .discard { try render(batch) }
+        lastTicket = ticket
+        session?.accepted(ticket, outstanding: 1)
+        guard !moreFollows || lines.count >= Self.writeBytes else { return }
+        let session = self.session
+        _ = try writeLines { session?.isCancelled != true }
+    }
+
+    /// Writes what is in the buffer.
+    public func flush(deadline: ContinuousClock.Instant) throws(WeirError) {
+        let session = self.session
+        let isWritten = try writeLines { session?.isGivenUp != true && ContinuousClock.now < deadline }
+        guard !isWritten, session?.isGivenUp != true else { return }
+        throw WeirError(
+            .drainTimedOut, stage: .sink, "The program that reads standard output did not take the last lines in time",
+            advice: "Whole lines that it did not get come again after the next start.")
+    }
+
+    /// Gives back what `open` took.
+    public func close() { printer = nil }
+
+    private func render(_ batch: ChangeBatch) throws(WeirError) {
         if let part = batch.snapshot, part.isFirst, part.purpose == .initial { resume = .zero }
         let start = lines.count
         do throws(WeirError) {
             try encoder.encode(batch, into: &encoded) { (event, bytes) throws(WeirError) in
-                if isPrinted(event, of: batch) { append(event, bytes) }
+                guard isNew(event, of: batch) else { return }
+                rendering.append(event, of: encoder.topics, bytes, to: &lines)
             }
         } catch {
+            // The batches before this one are printed; this one is not, not even its beginning.
             lines.truncate(to: start)
+            let session = self.session
+            _ = try writeLines { session?.isCancelled != true }
             throw error
         }
         encoded.removeAll()
-        session?.accepted(ticket, outstanding: 1)
-        lastTicket = ticket
-        if !moreFollows || lines.count >= Self.flushBytes { try print() }
     }
 
-    /// Prints what is in the buffer.
-    public func flush(deadline: ContinuousClock.Instant) throws(WeirError) { try print() }
-
-    /// Nothing to release.
-    public func close() {}
-
-    /// Transactions below the stored position were printed before.
-    private func isPrinted(_ event: EncodedEvent, of batch: ChangeBatch) -> Bool {
-        event.transaction < 0 || batch.transactions[event.transaction].commitLSN >= resume
+    /// Rows of a snapshot are always new. Of the stream, the source may send again what this sink has and another one
+    /// has not.
+    private func isNew(_ event: EncodedEvent, of batch: ChangeBatch) -> Bool {
+        guard batch.snapshot == nil, event.transaction >= 0 else { return true }
+        return batch.transactions[event.transaction].commitLSN >= resume
     }
 
-    private func append(_ event: EncodedEvent, _ bytes: borrowing ByteBuffer) {
-        while prefixes.count <= event.topic {
-            var text = ByteBuffer(capacity: 64)
-            text.append("{\"topic\":" as StaticString)
-            text.appendString(utf8: encoder.topics[prefixes.count])
-            text.append(",\"key\":" as StaticString)
-            prefixes.append(text.text(0..<text.count))
-        }
-        lines.append(utf8: prefixes[event.topic])
-        append(event.key, bytes)
-        lines.append(",\"headers\":{" as StaticString)
-        for index in 0..<event.headerCount { append(event.header(index), isFirst: index == 0, bytes) }
-        lines.append("},\"value\":" as StaticString)
-        append(event.value, bytes)
-        lines.append("}\n" as StaticString)
-    }
-
-    private func append(_ part: EncodedEvent.Part, _ bytes: borrowing ByteBuffer) {
-        if let range = part.range { lines.append(bytes, range) } else { lines.append("null" as StaticString) }
-    }
-
-    /// Values of Debezium's two headers are JSON; the others are plain ASCII without anything to escape, except for
-    /// table names.
-    private func append(_ header: EncodedEvent.Header, isFirst: Bool, _ bytes: borrowing ByteBuffer) {
-        if !isFirst { lines.append(UInt8(ascii: ",")) }
-        lines.append(UInt8(ascii: "\""))
-        lines.append(header.name.text)
-        lines.append("\":" as StaticString)
-        switch header.name {
-        case .newKey, .oldKey: append(header.value, bytes)
-        case .table: lines.appendString(utf8: header.value.range.map { bytes.text($0) } ?? "")
-        default:
-            lines.append(UInt8(ascii: "\""))
-            if let range = header.value.range { lines.append(bytes, range) }
-            lines.append(UInt8(ascii: "\""))
-        }
-    }
-
-    private func print() throws(WeirError) {
-        if lines.count > 0, !options.discards {
-            let isWritten = try unsafe lines.withUnsafeBytes { (bytes) throws(WeirError) in
-                try unsafe output.write(bytes) { session?.isCancelled ?? false }
-            }
-            guard isWritten else { return }
-            try output.sync()
+    /// Writes the buffer and reports its batches as durable; false when there was no room and `mayWait` said no.
+    private func writeLines(mayWait: () -> Bool) throws(WeirError) -> Bool {
+        if options.output == .print, lines.count > 0 {
+            guard try writeRest(mayWait: mayWait) else { return false }
         }
         lines.removeAll()
+        writtenBytes = 0
         session?.resolveAll(through: lastTicket)
+        return true
+    }
+
+    private func writeRest(mayWait: () -> Bool) throws(WeirError) -> Bool {
+        let start = writtenBytes
+        writtenBytes += try unsafe lines.withUnsafeBytes { (bytes) throws(WeirError) in
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[start...])
+            return try unsafe printer?.write(rest, mayWait: mayWait) ?? 0
+        }
+        guard writtenBytes == lines.count else { return false }
+        try printer?.sync()
+        return true
     }
 }

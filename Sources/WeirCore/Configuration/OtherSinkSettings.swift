@@ -120,23 +120,42 @@ public struct StdoutSinkSettings: SinkSettings, Equatable {
     public var format: EventFormat
     /// How Debezium events are written.
     public var debezium: DebeziumOptions
+    /// What becomes of the events.
+    public var output: Output
+
+    /// What becomes of the events.
+    public enum Output: String, Sendable, CaseIterable {
+        /// They are printed.
+        case print
+        /// They are encoded and dropped.
+        case encode
+        /// Changes are dropped as they come.
+        case discard
+    }
 
     private enum Keys {
         static let format = SettingsField<EventFormat>.choice(
             "format", .value(.debezium),
             doc: "Debezium's envelope, or `flat`: the new row. `cloudevents` is not in this version.")
+        static let output = SettingsField<Output>.choice(
+            "output", .value(.print),
+            doc: "`print` events. For measuring what comes before: `encode` them and print nothing, or `discard` the "
+                + "changes. Positions move all the same.")
         static let debezium = SettingsFieldInfo(
             name: "debezium", type: "map", fallback: .value("the block `debezium`"),
             doc: "Keys of the block `debezium` that hold for this sink only.")
     }
 
     /// The keys besides `type` and `name`.
-    public static let fields: [SettingsFieldInfo] = [Keys.format.info, Keys.debezium]
+    public static let fields: [SettingsFieldInfo] = [Keys.format.info, Keys.debezium, Keys.output.info]
 
     /// Makes settings.
-    public init(format: EventFormat = .debezium, debezium: DebeziumOptions = DebeziumOptions()) {
+    public init(
+        format: EventFormat = .debezium, debezium: DebeziumOptions = DebeziumOptions(), output: Output = .print
+    ) {
         self.format = format
         self.debezium = debezium
+        self.output = output
     }
 
     /// Reads the section.
@@ -145,6 +164,7 @@ public struct StdoutSinkSettings: SinkSettings, Equatable {
         debezium = DebeziumOptions(
             reading: section.node(Keys.debezium.name), at: section.path.appending(key: Keys.debezium.name),
             over: common.debezium, decoding: section.decoding)
+        output = section.value(Keys.output, or: .print)
         if format == .cloudevents { section.problem("format", "cloudevents is not in this version") }
     }
 }

@@ -45,6 +45,12 @@ extension ByteBuffer {
         }
     }
 
+    /// Appends a range of another buffer's written bytes as a JSON string.
+    public mutating func appendString(_ other: borrowing ByteBuffer, _ range: Range<Int>) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= other.count, "range beyond the end")
+        unsafe appendString(other.view(range))
+    }
+
     /// Appends base64 of bytes, padded; `url` takes `-` and `_` in place of `+` and `/`.
     mutating func appendBase64(_ bytes: ByteView, url: Bool = false) {
         let alphabet: StaticString =

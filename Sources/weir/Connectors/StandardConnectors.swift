@@ -22,7 +22,7 @@ extension ConnectorRegistry {
                     try KafkaSink(settings: settings, pipeline: context.pipeline, logger: context.logger)
                 },
                 sink(StdoutSinkSettings.self) { settings, context throws(WeirError) in
-                    StdoutSink(StdoutSink.Options(encoder: encoder(settings, context)))
+                    StdoutSink(StdoutSink.Options(encoder: encoder(settings, context), output: output(settings)))
                 },
                 sink(PostgresSinkSettings.self) { settings, context throws(WeirError) in
                     PostgresSink(target(settings, context, isReplay: isReplay))
@@ -49,6 +49,15 @@ extension ConnectorRegistry {
     static func encoder(_ settings: StdoutSinkSettings, _ context: ConnectorContext) -> EncoderSettings {
         EncoderSettings(
             prefix: context.pipeline, format: settings.format == .flat ? .flat : .debezium, debezium: settings.debezium)
+    }
+
+    /// What becomes of lines.
+    static func output(_ settings: StdoutSinkSettings) -> StdoutSink.Output {
+        switch settings.output {
+        case .print: .print
+        case .encode: .encode
+        case .discard: .discard
+        }
     }
 
     /// What `mask` hashes with.
