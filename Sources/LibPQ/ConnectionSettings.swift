@@ -18,18 +18,22 @@ public struct ConnectionSettings: Sendable {
     public var applicationName: String
     /// Time for each host and address, unless the connection string says; at least 2 in libpq.
     public var connectTimeoutSeconds: Int
+    /// How long a statement may take that is given no deadline of its own; nil for as long as it needs.
+    public var answerTimeout: Duration?
     /// Further server settings for this session, applied after the pinned ones: (name, value).
     public var sessionSettings: [(name: String, value: String)]
 
     /// Settings for an ordinary session.
     public init(
         _ connectionString: String, replication: ReplicationMode = .none, applicationName: String = "weir",
-        connectTimeoutSeconds: Int = 10, sessionSettings: [(name: String, value: String)] = []
+        connectTimeoutSeconds: Int = 10, answerTimeout: Duration? = nil,
+        sessionSettings: [(name: String, value: String)] = []
     ) {
         self.connectionString = connectionString
         self.replication = replication
         self.applicationName = applicationName
         self.connectTimeoutSeconds = connectTimeoutSeconds
+        self.answerTimeout = answerTimeout
         self.sessionSettings = sessionSettings
     }
 

@@ -7,13 +7,13 @@ extension PGConnection {
     /// point with a COPY status.
     /// - Parameters:
     ///   - operation: what the statement is for, in errors; the statement itself is never quoted.
-    ///   - deadline: no limit when nil.
+    ///   - deadline: when nil, the settings' `answerTimeout` from now.
     public borrowing func query(
         _ sql: String, operation: String = "query", deadline: ContinuousClock.Instant? = nil
     ) throws(PGError) -> PGResult {
         try checkText(sql, operation)
         guard unsafe PQsendQuery(handle, sql) == 1 else { throw connectionError(operation) }
-        return try lastResult(operation, deadline)
+        return try lastResult(operation, self.deadline(deadline))
     }
 
     /// Runs a statement with values bound as text; nil is NULL.
@@ -26,7 +26,7 @@ extension PGConnection {
             unsafe PQsendQueryParams(handle, sql, Int32(values.count), nil, pointers, nil, nil, 0)
         }
         guard sent == 1 else { throw connectionError(operation) }
-        return try lastResult(operation, deadline)
+        return try lastResult(operation, self.deadline(deadline))
     }
 
     /// Runs statements whose result does not matter.
@@ -41,7 +41,7 @@ extension PGConnection {
         _ name: String, _ sql: String, types: [UInt32] = [], deadline: ContinuousClock.Instant? = nil
     ) throws(PGError) {
         try sendPrepare(name, sql, types: types)
-        _ = try lastResult("prepare", deadline)
+        _ = try lastResult("prepare", self.deadline(deadline))
     }
 
     /// Runs a prepared statement with values bound as text; nil is NULL.
@@ -53,7 +53,7 @@ extension PGConnection {
             unsafe PQsendQueryPrepared(handle, name, Int32(values.count), pointers, nil, nil, 0)
         }
         guard sent == 1 else { throw connectionError(operation) }
-        return try lastResult(operation, deadline)
+        return try lastResult(operation, self.deadline(deadline))
     }
 
     /// Sends everything queued in libpq, reading meanwhile what the server sends (else both sides could wait for
@@ -77,7 +77,11 @@ extension PGConnection {
 
     /// Looks, without waiting, whether the server closed an idle connection; throws the loss.
     public borrowing func checkAlive() throws(PGError) {
-        if wait(until: .now).contains(.readable) { try consumeInput("watch") }
+        // The first read takes the server's farewell, the second one finds the end behind it.
+        for _ in 0..<2 where wait(until: .now).contains(.readable) {
+            try consumeInput("watch")
+            _ = unsafe PQisBusy(handle)
+        }
         if unsafe PQstatus(handle) != CONNECTION_OK { throw connectionError("watch") }
     }
 

@@ -27,6 +27,7 @@ public struct PGConnection: ~Copyable {
     var interrupt: WakeSignal?
     /// Looked at while a call waits; see `init`.
     private let givesUp: (() -> Bool)?
+    private let answerTimeout: Duration?
 
     /// Connects, authenticates and pins the session settings.
     ///
@@ -49,6 +50,7 @@ public struct PGConnection: ~Copyable {
         unsafe notices = Unmanaged.passRetained(receiver)
         self.interrupt = interrupt
         self.givesUp = givesUp
+        answerTimeout = settings.answerTimeout
     }
 
     deinit {
@@ -166,6 +168,11 @@ public struct PGConnection: ~Copyable {
     ) -> WaitResult {
         SocketWait.wait(
             socket: unsafe PQsocket(handle), forOutput: forOutput, deadline: deadline, wake: wake, interrupt: interrupt)
+    }
+
+    /// The deadline of a statement that begins now.
+    func deadline(_ given: ContinuousClock.Instant?) -> ContinuousClock.Instant? {
+        given ?? answerTimeout.map { ContinuousClock.now.advanced(by: $0) }
     }
 
     /// Waits like `wait`, with deadline and interrupt as errors.

@@ -51,6 +51,7 @@ public struct ReplicationSession: ~Copyable {
 
     /// The session's connection, for plain SQL before `start`.
     public private(set) var connection: PGConnection
+    private static var never: ContinuousClock.Instant { .now.advanced(by: .seconds(100_000_000)) }
     private var streaming = false
     private var ended = false
     private var unsent = false
@@ -79,8 +80,9 @@ public struct ReplicationSession: ~Copyable {
 
     /// Creates a logical slot for pgoutput.
     ///
-    /// Waits for every transaction that is running or prepared in the whole cluster, possibly for minutes: no deadline
-    /// unless given; the interrupt signal ends the wait, and the server then drops the half-made slot.
+    /// Waits for every transaction that is running or prepared in the whole cluster, possibly for hours: no deadline
+    /// unless given, whatever the settings say; the interrupt signal ends the wait, and the server then drops the
+    /// half-made slot.
     public func createSlot(
         _ name: String, temporary: Bool = false, snapshot: SnapshotAction, failover: Bool = false,
         deadline: ContinuousClock.Instant? = nil
@@ -94,7 +96,7 @@ public struct ReplicationSession: ~Copyable {
         } else {
             sql += snapshot == .export ? " EXPORT_SNAPSHOT" : " NOEXPORT_SNAPSHOT"
         }
-        let result = try connection.query(sql, operation: "CREATE_REPLICATION_SLOT", deadline: deadline)
+        let result = try connection.query(sql, operation: "CREATE_REPLICATION_SLOT", deadline: deadline ?? Self.never)
         guard let created = result.string(row: 0, column: 0),
             let point = result.string(row: 0, column: 1).flatMap({ LSN($0) })
         else { throw PGError(.protocolViolation, "CREATE_REPLICATION_SLOT", "unexpected answer") }

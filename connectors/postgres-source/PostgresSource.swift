@@ -30,6 +30,7 @@ public final class PostgresSource: ChangeSource {
     private let settings: PostgresSourceSettings
     private let history: PostgresSourceHistory
     private let batchLimits: BatchLimits
+    private let receiveTimeout: Duration
     private let logger: Logger
     private var selection: TableSelection?
     private var catalog: PGConnection?
@@ -41,13 +42,16 @@ public final class PostgresSource: ChangeSource {
     private var hasIntent = false
 
     /// Makes a source; nothing is connected yet.
+    /// - Parameter receiveTimeout: the connection counts as lost when the server says nothing for so long, although it
+    ///   was asked to.
     public init(
         _ settings: PostgresSourceSettings, history: PostgresSourceHistory, batchLimits: BatchLimits = BatchLimits(),
-        logger: Logger = .silent
+        receiveTimeout: Duration = .seconds(300), logger: Logger = .silent
     ) {
         self.settings = settings
         self.history = history
         self.batchLimits = batchLimits
+        self.receiveTimeout = receiveTimeout
         self.logger = logger
     }
 
@@ -59,7 +63,8 @@ public final class PostgresSource: ChangeSource {
     ) throws(WeirError) -> SourceDescription {
         self.store = store
         selection = try settings.tableSelection()
-        let catalog = try Self.connect(settings, feed)
+        let patience = min(receiveTimeout, Self.answerTimeout)
+        let catalog = try Self.connect(settings, feed, answerTimeout: patience)
         let prerequisites = try SourceErrors.mapping { () throws(PGError) in try Prerequisites.load(on: catalog) }
         if let error = prerequisites.firstObstacle(snapshotOnly: settings.snapshot == .only) { throw error }
         var server = prerequisites.server
@@ -73,7 +78,7 @@ public final class PostgresSource: ChangeSource {
             return SourceDescription(
                 systemIdentifier: server.systemIdentifier, database: server.database, start: server.walEnd)
         }
-        let session = try Self.replicate(settings, feed, watch: SlotWatch(settings, logger))
+        let session = try Self.replicate(settings, feed, watch: SlotWatch(settings, logger), answerTimeout: patience)
         server.walEnd = try SourceErrors.mapping { () throws(PGError) in try session.identifySystem().walEnd }
         let action = try decide(server, resume, store, on: catalog)
         // A missing publication is only made once the plan allows it: it would not hold for changes that a slot still
@@ -86,10 +91,16 @@ public final class PostgresSource: ChangeSource {
             systemIdentifier: server.systemIdentifier, database: server.database, start: start)
     }
 
-    static func connect(_ settings: PostgresSourceSettings, _ feed: Feed) throws(WeirError) -> PGConnection {
+    /// Statements of the catalog's and the stream's sessions are short, except the slot's creation.
+    static let answerTimeout: Duration = .seconds(30)
+
+    static func connect(
+        _ settings: PostgresSourceSettings, _ feed: Feed, answerTimeout: Duration = answerTimeout
+    ) throws(WeirError) -> PGConnection {
         do throws(PGError) {
             return try PGConnection(
-                ConnectionSettings(settings.url, applicationName: "weir \(settings.slot)"),
+                ConnectionSettings(
+                    settings.url, applicationName: "weir \(settings.slot)", answerTimeout: answerTimeout),
                 givesUp: { feed.shouldStop })
         } catch {
             throw SourceErrors.from(error)
@@ -97,11 +108,12 @@ public final class PostgresSource: ChangeSource {
     }
 
     static func replicate(
-        _ settings: PostgresSourceSettings, _ feed: Feed, watch: SlotWatch
+        _ settings: PostgresSourceSettings, _ feed: Feed, watch: SlotWatch, answerTimeout: Duration = answerTimeout
     ) throws(WeirError) -> ReplicationSession {
         do throws(PGError) {
             return try ReplicationSession(
-                ConnectionSettings(settings.url, applicationName: "weir \(settings.slot)"),
+                ConnectionSettings(
+                    settings.url, applicationName: "weir \(settings.slot)", answerTimeout: answerTimeout),
                 givesUp: {
                     watch.look()
                     return feed.shouldStop
@@ -215,7 +227,7 @@ public final class PostgresSource: ChangeSource {
             session: session, catalog: catalog,
             settings: StreamReader.Settings(
                 slot: settings.slot, publications: [settings.publication], start: start, selection: selection,
-                statusInterval: settings.statusInterval, batchLimits: batchLimits),
+                statusInterval: settings.statusInterval, batchLimits: batchLimits, receiveTimeout: receiveTimeout),
             logger: logger)
         logger.info("streaming", [("slot", settings.slot), ("from", start.description)])
         try reader.run(feed)

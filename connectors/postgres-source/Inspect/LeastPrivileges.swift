@@ -10,7 +10,9 @@ public enum LeastPrivileges {
         let publication: PublicationFacts?
         let candidates: [PublishableTable]
         do throws(PGError) {
-            let connection = try PGConnection(ConnectionSettings(settings.url, applicationName: "weir check"))
+            let connection = try PGConnection(
+                ConnectionSettings(
+                    settings.url, applicationName: "weir check", answerTimeout: PostgresSource.answerTimeout))
             facts = try Prerequisites.load(on: connection).server
             publication = try PublicationFacts.load(settings.publication, on: connection)
             candidates = try PublishableTable.all(on: connection)

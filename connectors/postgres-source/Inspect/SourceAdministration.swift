@@ -69,7 +69,9 @@ public enum SourceAdministration {
     /// The server and the configured slot.
     public static func status(_ settings: PostgresSourceSettings) throws(WeirError) -> SourceStatus {
         try SourceErrors.mapping { () throws(PGError) in
-            let connection = try PGConnection(ConnectionSettings(settings.url, applicationName: "weir status"))
+            let connection = try PGConnection(
+                ConnectionSettings(
+                    settings.url, applicationName: "weir status", answerTimeout: PostgresSource.answerTimeout))
             let server = try Prerequisites.load(on: connection).server
             let slot = try SlotFacts.load(settings.slot, on: connection)
             return SourceStatus(
@@ -81,7 +83,8 @@ public enum SourceAdministration {
     /// The logical slots of the database, by name.
     public static func slots(url: String) throws(WeirError) -> [SlotStatus] {
         try SourceErrors.mapping { () throws(PGError) in
-            let connection = try PGConnection(ConnectionSettings(url, applicationName: "weir slot"))
+            let connection = try PGConnection(
+                ConnectionSettings(url, applicationName: "weir slot", answerTimeout: PostgresSource.answerTimeout))
             let end = try Prerequisites.load(on: connection).server.walEnd
             return try SlotFacts.all(on: connection).map { SlotStatus($0, walEnd: end) }
         }
@@ -91,7 +94,8 @@ public enum SourceAdministration {
     /// this database's, and `slot-busy` while it is in use.
     public static func dropSlot(_ name: String, url: String) throws(WeirError) {
         let connection = try SourceErrors.mapping { () throws(PGError) in
-            try PGConnection(ConnectionSettings(url, applicationName: "weir slot"))
+            try PGConnection(
+                ConnectionSettings(url, applicationName: "weir slot", answerTimeout: PostgresSource.answerTimeout))
         }
         let slot = try SourceErrors.mapping { () throws(PGError) in try SlotFacts.load(name, on: connection) }
         guard let slot else {
@@ -117,7 +121,8 @@ public enum SourceAdministration {
     /// Drops a publication if Weir made it; false when there is none or it is not Weir's.
     public static func dropPublication(_ name: String, url: String) throws(WeirError) -> Bool {
         try SourceErrors.mapping { () throws(PGError) in
-            let connection = try PGConnection(ConnectionSettings(url, applicationName: "weir slot"))
+            let connection = try PGConnection(
+                ConnectionSettings(url, applicationName: "weir slot", answerTimeout: PostgresSource.answerTimeout))
             guard let facts = try PublicationFacts.load(name, on: connection), facts.isOurs else { return false }
             try connection.execute(
                 "DROP PUBLICATION \(SQLText.identifier(name))", operation: "drop publication")

@@ -8,7 +8,8 @@ public enum SourceInspector {
 
     /// All findings, in the order of the start. Connects as the source would, the replication connection included.
     public static func inspect(_ settings: PostgresSourceSettings) -> [Finding] {
-        let connectionSettings = ConnectionSettings(settings.url, applicationName: "weir check")
+        let connectionSettings = ConnectionSettings(
+            settings.url, applicationName: "weir check", answerTimeout: PostgresSource.answerTimeout)
         var findings: [Finding] = []
         do throws(WeirError) {
             let selection = try settings.tableSelection()

@@ -22,8 +22,10 @@ struct StreamReader: ~Copyable {
         var batchLimits = BatchLimits()
         /// How long a batch may wait for more rows under load.
         var batchDelay: Duration = .milliseconds(5)
-        /// The connection counts as lost when the server says nothing for so long, although it was asked to.
-        var receiveTimeout: Duration = .seconds(60)
+        /// The connection counts as lost when the server says nothing for so long, although it was asked to. Long: a
+        /// walsender that decodes a large transaction of unpublished tables is silent as well, and TCP's keepalives
+        /// find a host that is gone in half a minute.
+        var receiveTimeout: Duration = .seconds(300)
     }
 
     private enum Progress {
@@ -67,7 +69,11 @@ struct StreamReader: ~Copyable {
         let now = ContinuousClock.now
         let timeout = try Self.senderTimeout(catalog)
         var session = session
-        try Self.start(&session, settings)
+        do throws(PGError) {
+            try Self.start(&session, settings)
+        } catch {
+            throw Self.explained(error, settings, catalog, logger)
+        }
         self.session = session
         self.catalog = catalog
         self.settings = settings
@@ -83,15 +89,11 @@ struct StreamReader: ~Copyable {
         lastIdleMove = now
     }
 
-    private static func start(_ session: inout ReplicationSession, _ settings: Settings) throws(WeirError) {
+    private static func start(_ session: inout ReplicationSession, _ settings: Settings) throws(PGError) {
         let names = settings.publications.map { SQLText.identifier($0) }.joined(separator: ",")
         var options = [(name: "proto_version", value: "1"), (name: "publication_names", value: names)]
         if session.connection.serverVersion >= 140000 { options.append((name: "messages", value: "true")) }
-        do throws(PGError) {
-            try session.start(slot: settings.slot, from: settings.start, options: options)
-        } catch {
-            throw SourceErrors.from(error)
-        }
+        try session.start(slot: settings.slot, from: settings.start, options: options)
     }
 
     private static func senderTimeout(_ catalog: borrowing PGConnection) throws(WeirError) -> Duration? {
@@ -335,8 +337,14 @@ struct StreamReader: ~Copyable {
         }
     }
 
-    /// Names the cause of an error of the stream, as far as the catalog still can.
     private func explained(_ error: PGError) -> WeirError {
+        Self.explained(error, settings, catalog, logger)
+    }
+
+    /// Names the cause of an error of the stream, as far as the catalog still can.
+    private static func explained(
+        _ error: PGError, _ settings: Settings, _ catalog: borrowing PGConnection, _ logger: Logger
+    ) -> WeirError {
         guard error.kind == .server, error.retry == .operatorNeeded else { return SourceErrors.from(error) }
         var slot: SlotFacts??
         var publication: PublicationFacts??
