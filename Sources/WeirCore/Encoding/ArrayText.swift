@@ -16,6 +16,7 @@ struct ArrayReader {
     private var index = 0
     private var depth = 0
     private var expectsElement = true
+    private var isComplete = false
 
     /// Starts behind the bounds, if there are any.
     init(_ text: ByteView) {
@@ -30,7 +31,7 @@ struct ArrayReader {
 
     /// Reads on. Commas are checked and passed over.
     mutating func next() -> Token {
-        if depth == 0 && index > 0 && index >= text.count { return .end }
+        if isComplete { return index == text.count ? .end : .broken }
         if depth > 0 && !expectsElement && text.at(index) == UInt8(ascii: ",") {
             index += 1
             expectsElement = true
@@ -44,6 +45,7 @@ struct ArrayReader {
         case UInt8(ascii: "}") where depth > 0:
             index += 1
             depth -= 1
+            isComplete = depth == 0
             expectsElement = false
             return .close
         default:

@@ -65,8 +65,6 @@ struct CalendarReader {
         let date = CalendarDate(
             year: text.pair(0) * 100 + text.pair(2), month: text.pair(5), day: text.pair(8))
         let (hour, minute, second) = (text.pair(11), text.pair(14), text.pair(17))
-        guard (1...12).contains(date.month), (1...31).contains(date.day), hour <= 24, minute < 60, second <= 60
-        else { return nil }
         var micros = Int64((hour * 60 + minute) * 60 + second) * 1_000_000
         index = 19
         if skip(UInt8(ascii: ".")) {
@@ -117,7 +115,7 @@ struct CalendarReader {
 }
 
 extension ByteView {
-    /// Whether the text begins with `YYYY-MM-DD HH:MM:SS`, all of them digits, and is of our era.
+    /// Whether the text begins with `YYYY-MM-DD HH:MM:SS` of our era, month to second in their ranges.
     var hasFixedDateTime: Bool {
         guard count >= 19, self[count - 1] != UInt8(ascii: "C") else { return false }
         // Digits leave their value, other bytes something above nine; separators are compared.
@@ -135,7 +133,8 @@ extension ByteView {
             }
             wrong |= byte ^ expected
         }
-        return wrong == 0
+        return wrong == 0 && (1...12).contains(pair(5)) && (1...31).contains(pair(8)) && pair(11) <= 24
+            && pair(14) < 60 && pair(17) <= 60
     }
 
     /// The number of two digits at a place that was checked.

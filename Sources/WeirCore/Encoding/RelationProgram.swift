@@ -102,8 +102,8 @@ private struct Compiler: ~Copyable {
 private struct StandInWriter {
     let settings: EncoderSettings
 
-    /// Null; where the column is NOT NULL its literal default (but not of arrays and bytea, as in Debezium), else the
-    /// type's fallback.
+    /// Null; where the column is NOT NULL its literal default, if Debezium takes that of such a type, else the type's
+    /// fallback.
     func writeMissing(_ column: Column, _ plan: ValuePlan, _ program: ColumnProgram, _ bytes: inout ByteBuffer) {
         guard column.isNotNull && settings.format == .debezium else { return bytes.append("null" as StaticString) }
         let start = bytes.count

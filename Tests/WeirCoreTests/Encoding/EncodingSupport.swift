@@ -57,9 +57,9 @@ struct EncodingBench {
         }
         do {
             let value = try events(batch)[0].value ?? ""
-            let start = value.range(of: settings.format == .flat ? "{\"v\":" : "\"after\":{\"v\":")
-            let end = value.range(
-                of: settings.format == .flat ? "}" : "},\"source\":", backwards: settings.format == .flat)
+            if settings.format == .flat { return String(value.dropFirst(5).dropLast()) }
+            let start = value.firstRange(of: "\"after\":{\"v\":")
+            let end = value.firstRange(of: "},\"source\":")
             guard let start, let end else { return nil }
             return String(value[start.upperBound..<end.lowerBound])
         } catch let error as WeirError where error.code == .valueRejected {
@@ -80,17 +80,6 @@ struct EncodingBench {
         fill(&builder)
         builder.commit(endLSN: LSN(commit + 48))
         return builder.seal(at: 0)
-    }
-}
-
-extension String {
-    /// First or last occurrence of a text.
-    func range(of text: String, backwards: Bool = false) -> Range<String.Index>? {
-        let starts = backwards ? Array(indices.reversed()) : Array(indices)
-        for start in starts where self[start...].hasPrefix(text) {
-            return start..<(index(start, offsetBy: text.count))
-        }
-        return nil
     }
 }
 
