@@ -11,8 +11,8 @@ enum ProducerProperties {
         ("acks", "all"),
         // An outage is back-pressure: a message waits for ever, and the queue's bounds hold the source back.
         ("message.timeout.ms", "0"),
-        ("queue.buffering.max.kbytes", "32768"),
-        ("queue.buffering.max.messages", "100000"),
+        ("queue.buffering.max.kbytes", "16384"),
+        ("queue.buffering.max.messages", "50000"),
         ("linger.ms", "5"),
         // The same partition for a key as Kafka's Java producer chooses.
         ("partitioner", "murmur2_random"),

@@ -95,20 +95,38 @@ public final class StdoutSink: Sink {
 
     private func render(_ batch: ChangeBatch) throws(WeirError) {
         if let part = batch.snapshot, part.isFirst, part.purpose == .initial { resume = .zero }
-        let start = lines.count
         do throws(WeirError) {
-            try encoder.encode(batch, into: &encoded) { (event, bytes) throws(WeirError) in
-                guard isNew(event, of: batch) else { return }
-                rendering.append(event, of: encoder.topics, bytes, to: &lines)
-            }
+            try appendLines(of: batch)
         } catch {
             // The batches before this one are printed; this one is not, not even its beginning.
-            lines.truncate(to: start)
             let session = self.session
             _ = try writeLines { session?.isCancelled != true }
             throw error
         }
         encoded.removeAll()
+    }
+
+    /// The buffers are locals meanwhile: each access to a class's own property is checked for exclusivity at run time,
+    /// several times an event.
+    private func appendLines(of batch: ChangeBatch) throws(WeirError) {
+        var out = ByteBuffer(capacity: 0)
+        swap(&out, &lines)
+        var rendering = EventLines()
+        swap(&rendering, &self.rendering)
+        defer {
+            swap(&out, &lines)
+            swap(&rendering, &self.rendering)
+        }
+        let start = out.count
+        do throws(WeirError) {
+            try encoder.encode(batch, into: &encoded) { (event, bytes) throws(WeirError) in
+                guard isNew(event, of: batch) else { return }
+                rendering.append(event, of: encoder.topics, bytes, to: &out)
+            }
+        } catch {
+            out.truncate(to: start)
+            throw error
+        }
     }
 
     /// Rows of a snapshot are always new. Of the stream, the source may send again what this sink has and another one

@@ -10,7 +10,7 @@ struct LimitSettings {
         static let batchRows = SettingsField<Int>.count(
             "batch.rows", .value(8192), in: 1...1_000_000, doc: "A batch of changes is full with this many rows.")
         static let queueBytes = SettingsField<Int>.bytes(
-            "queue.bytes", .value(16 << 20), in: (64 << 10)...(4 << 30),
+            "queue.bytes", .value(8 << 20), in: (64 << 10)...(4 << 30),
             doc: "Bytes of changes that may wait for each sink; a full queue slows the source down.")
         static let drain = SettingsField<Duration>.duration(
             "drain", .value(.seconds(30)), in: .zero...(.seconds(3600)),

@@ -91,7 +91,10 @@ public struct ByteBuffer: ~Copyable {
 
     /// Appends a string's UTF-8. For names and settings; values come as bytes.
     public mutating func append(utf8 text: String) {
-        for byte in text.utf8 { append(byte) }
+        var copy = text
+        copy.withUTF8 { bytes in
+            if let start = bytes.baseAddress { unsafe append(ByteView(start: start, count: bytes.count)) }
+        }
     }
 
     /// Appends a copy of bytes this buffer already holds.

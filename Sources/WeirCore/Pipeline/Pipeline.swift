@@ -29,7 +29,7 @@ public struct SinkFactory: Sendable {
 /// Settings of a pipeline that belong to no connector.
 public struct PipelineSettings: Sendable, Equatable {
     /// Bytes of batches that may wait for each sink.
-    public var queueBytesMax = 16 << 20
+    public var queueBytesMax = 8 << 20
     /// How long a stop may take until everything accepted is durable.
     public var drainLimit: Duration = .seconds(30)
     /// Positions in the store are saved no more often.
