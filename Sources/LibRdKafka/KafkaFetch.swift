@@ -20,6 +20,15 @@ internal import CRdKafka
         unsafe messages.deallocate()
     }
 
+    /// Lends the message at a place, 0 to `count` less one.
+    public func withMessage<Result, Failure: Error>(
+        _ index: Int, _ body: (borrowing KafkaMessage) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        precondition(index >= 0 && index < count, "no such message")
+        guard let message = unsafe messages[index] else { preconditionFailure("librdkafka counted a message too many") }
+        return try body(unsafe KafkaMessage(lending: message))
+    }
+
     /// Lends the messages in the order in which they arrived: in order within a partition.
     public func forEach<Failure: Error>(_ body: (borrowing KafkaMessage) throws(Failure) -> Void) throws(Failure) {
         for index in 0..<count {

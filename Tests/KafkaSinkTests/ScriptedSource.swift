@@ -1,4 +1,3 @@
-import Synchronization
 import WeirCore
 
 /// A source whose batches a test writes, one by one or all at once. Sendable; every attempt of a pipeline reads it
@@ -74,21 +73,4 @@ private final class ScriptedSource: ChangeSource {
     }
 
     func close() {}
-}
-
-/// Positions in memory.
-final class MemoryStore: PositionStore {
-    private let positions = Mutex<[String: StoredPosition]>([:])
-    private let intent = Mutex<SnapshotIntent?>(nil)
-
-    func position(sink: String) throws(WeirError) -> StoredPosition? { positions.withLock { $0[sink] } }
-    func save(_ position: StoredPosition, sink: String) throws(WeirError) {
-        positions.withLock { $0[sink] = position }
-    }
-    func removePosition(sink: String) throws(WeirError) { positions.withLock { $0[sink] = nil } }
-    func snapshotIntent() throws(WeirError) -> SnapshotIntent? { intent.withLock { $0 } }
-    func setSnapshotIntent(_ new: SnapshotIntent?) throws(WeirError) { intent.withLock { $0 = new } }
-    func finishedTables(backfill: String) throws(WeirError) -> Set<TableName> { [] }
-    func finish(table: TableName, backfill: String) throws(WeirError) {}
-    func removeBackfill(_ backfill: String) throws(WeirError) {}
 }

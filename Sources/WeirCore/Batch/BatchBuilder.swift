@@ -84,6 +84,11 @@ public struct BatchBuilder: ~Copyable {
         open = nil
     }
 
+    /// Makes `next` the ordinal of the next row, unless a later one is due: for sources whose rows come with theirs.
+    public mutating func skip(toOrdinal next: UInt64) {
+        ordinal = max(ordinal, next > 0 ? next - 1 : 0)
+    }
+
     /// Names the open transaction's replication origin.
     public mutating func setOrigin(_ name: String) {
         guard open != nil else { return }

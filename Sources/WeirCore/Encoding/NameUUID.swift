@@ -1,7 +1,7 @@
 /// Java's `UUID.nameUUIDFromBytes`: a version 3 UUID from the MD5 of bytes. Only for the placeholder of `uuid[]`.
-enum NameUUID {
+package enum NameUUID {
     /// The UUID's text form.
-    static func text(of name: [UInt8]) -> String {
+    package static func text(of name: [UInt8]) -> String {
         var digest = md5(name)
         digest[6] = digest[6] & 0x0F | 0x30
         digest[8] = digest[8] & 0x3F | 0x80
