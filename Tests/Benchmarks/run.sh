@@ -118,7 +118,8 @@ once() {
         # The round that does not count is the one that looks whether all events come out.
         lines=$("${command[@]}" </dev/null | wc -l) || die "$1 failed in round $2: ${command[*]}"
         ((lines == rows + 1)) || die "weir wrote $lines of $((rows + 1)) events"
-        command=(true)
+        sql -c "SELECT pg_drop_replication_slot('$slot')" >/dev/null
+        return
     fi
     "$SERVERS_DIR/measure" "$SERVERS_DIR/figures" "${command[@]}" >/dev/null </dev/null \
         || die "$1 failed in round $2: ${command[*]}"
