@@ -25,7 +25,7 @@ import WeirTestKit
         let admin = try server.connect()
         for setting in [
             "datestyle = 'SQL, DMY'", "timezone = 'Asia/Kathmandu'", "search_path = evil", "statement_timeout = '1ms'",
-            "idle_session_timeout = '10ms'", "bytea_output = 'escape'", "extra_float_digits = -3",
+            "idle_session_timeout = '1h'", "bytea_output = 'escape'", "extra_float_digits = -3",
             "standard_conforming_strings = off", "quote_all_identifiers = on", "intervalstyle = 'sql_standard'",
         ] {
             try admin.exec("ALTER DATABASE \(name) SET \(setting)")

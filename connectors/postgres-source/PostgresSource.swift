@@ -79,7 +79,9 @@ public final class PostgresSource: ChangeSource {
                 systemIdentifier: server.systemIdentifier, database: server.database, start: server.walEnd)
         }
         let session = try Self.replicate(settings, feed, watch: SlotWatch(settings, logger), answerTimeout: patience)
-        server.walEnd = try SourceErrors.mapping { () throws(PGError) in try session.identifySystem().walEnd }
+        let identity = try SourceErrors.mapping { () throws(PGError) in try session.identifySystem() }
+        try Self.requireSame(server, identity, catalog, session.connection)
+        server.walEnd = identity.walEnd
         let action = try decide(server, resume, store, on: catalog)
         // A missing publication is only made once the plan allows it: it would not hold for changes that a slot still
         // has. It comes before the slot.
@@ -121,6 +123,21 @@ public final class PostgresSource: ChangeSource {
         } catch {
             throw SourceErrors.connectingForReplication(error)
         }
+    }
+
+    /// With several hosts in the URL two sessions may end up at different servers, in the middle of a failover at least.
+    private static func requireSame(
+        _ server: ServerFacts, _ identity: ReplicationSession.SystemIdentity, _ catalog: borrowing PGConnection,
+        _ stream: borrowing PGConnection
+    ) throws(WeirError) {
+        let isSame =
+            identity.systemIdentifier == "\(server.systemIdentifier)" && catalog.host == stream.host
+            && catalog.port == stream.port
+        guard !isSame else { return }
+        throw WeirError(
+            .connectionLost, stage: .source, "The URL led to two different servers",
+            cause: "\(catalog.host):\(catalog.port) and \(stream.host):\(stream.port)",
+            advice: "With several hosts, add target_session_attrs=read-write.")
     }
 
     /// Asks everybody and makes the plan; throws when that is to refuse.

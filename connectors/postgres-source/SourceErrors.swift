@@ -37,6 +37,18 @@ enum SourceErrors {
         return mapped
     }
 
+    /// A table could not be copied. One that changed or went since it was looked up is looked up again.
+    static func copying(_ error: PGError, _ table: TableName) -> WeirError {
+        switch error.sqlState {
+        case "42P01", "42703", "3F000":
+            return WeirError(
+                .tableUnusable, stage: .source, "The table changed while the snapshot was taken",
+                cause: error.description, advice: "The snapshot is taken anew."
+            ).at(table: table).disposed(.retry)
+        default: return from(error).at(table: table)
+        }
+    }
+
     /// Runs a body that talks to the server, with its errors mapped.
     static func mapping<Value: ~Copyable>(
         _ body: () throws(PGError) -> Value

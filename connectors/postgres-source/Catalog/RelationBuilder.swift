@@ -14,6 +14,8 @@ struct RelationBuilder {
         from message: RelationMessage, on connection: borrowing PGConnection
     ) throws(PGError) -> Relation {
         let table = try CatalogTable.load(oid: message.oid, on: connection)
+        // A label that was added since is no change of the table; this is the moment to see it.
+        types.forgetEnums()
         var columns: [Column] = []
         columns.reserveCapacity(message.columns.count)
         for column in message.columns {
@@ -58,16 +60,45 @@ struct RelationBuilder {
     private static func relation(
         oid: UInt32, name: TableName, columns: [Column], identity: ReplicaIdentity, table: CatalogTable?
     ) -> Relation {
+        let keys = RelationKeys(
+            columns: columns, identity: identity, primaryKey: table?.primaryKey ?? [],
+            identityIndex: table?.identityIndex ?? [])
+        return Relation(
+            oid: oid, table: name, columns: columns, identity: identity, primaryKey: keys.primary,
+            keyColumns: keys.event)
+    }
+}
+
+/// Which columns are the primary key, and which an event's key is made of: pure.
+///
+/// The columns' identity flags are of the moment that the relation describes, the catalog's lists are of now: the lists
+/// give the order where they name the same columns, else the flags decide.
+struct RelationKeys: Equatable {
+    /// Indexes of the primary key's columns, in key order.
+    let primary: [Int]
+    /// Indexes of the columns of an event's key, in key order: what every change carries, a delete included.
+    let event: [Int]
+
+    init(columns: [Column], identity: ReplicaIdentity, primaryKey: [String], identityIndex: [String]) {
         func indexes(_ names: [String]) -> [Int] {
             let found = names.compactMap { name in columns.firstIndex { $0.name == name } }
             return found.count == names.count ? found : []
         }
-        let primary = indexes(table?.primaryKey ?? [])
-        let index = identity == .index ? indexes(table?.identityIndex ?? []) : []
-        // The table may be gone or changed: the stream's key flags are the next best order.
-        let flagged = identity == .full ? [] : columns.indices.filter { columns[$0].isIdentity }
-        let key = !primary.isEmpty ? primary : !index.isEmpty ? index : flagged
-        return Relation(
-            oid: oid, table: name, columns: columns, identity: identity, primaryKey: primary, keyColumns: key)
+        let catalogPrimary = indexes(primaryKey)
+        let catalogIndex = indexes(identityIndex)
+        let flagged = columns.indices.filter { columns[$0].isIdentity }
+        switch identity {
+        case .default:
+            primary = Set(catalogPrimary) == Set(flagged) ? catalogPrimary : flagged
+            event = primary
+        case .index:
+            primary = catalogPrimary
+            let index = Set(catalogIndex) == Set(flagged) ? catalogIndex : flagged
+            // A delete has the index's columns only.
+            event = !primary.isEmpty && Set(primary).isSubset(of: index) ? primary : index
+        case .full, .nothing:
+            primary = catalogPrimary
+            event = primary
+        }
     }
 }

@@ -61,7 +61,7 @@ struct SnapshotReader: ~Copyable {
         do throws(PGError) {
             _ = try connection.query(table.copyStatement, operation: "snapshot of \(table.table.name)")
         } catch {
-            throw error.weirError(stage: .source, peer: "source").at(table: table.table.name)
+            throw SourceErrors.copying(error, table.table.name)
         }
         var builder = BatchBuilder(limits: limits)
         begin(&builder)
@@ -109,7 +109,7 @@ struct SnapshotReader: ~Copyable {
         do throws(PGError) {
             return try connection.copyOut(operation: "snapshot of \(table.table.name)")
         } catch {
-            throw error.weirError(stage: .source, peer: "source").at(table: table.table.name)
+            throw SourceErrors.copying(error, table.table.name)
         }
     }
 
