@@ -117,9 +117,10 @@ struct EncodingRun: ~Copyable {
     }
 
     private mutating func emitTombstone(_ item: inout RowItem, _ emit: Emit) throws(WeirError) {
-        guard isDebezium, options.tombstones, !item.program.key.isEmpty else { return }
+        // Without a key there is nothing for compaction to forget, but Debezium sends it all the same.
+        guard isDebezium, options.tombstones, options.strict || !item.program.key.isEmpty else { return }
         var event = item.event(.tombstone)
-        event.key = try appendKey(item, old: true)
+        if !item.program.key.isEmpty { event.key = try appendKey(item, old: true) }
         appendHeaders(item, &event)
         item.part += 1
         try emit(event, out)

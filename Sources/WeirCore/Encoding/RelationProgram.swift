@@ -102,23 +102,35 @@ private struct Compiler: ~Copyable {
 private struct StandInWriter {
     let settings: EncoderSettings
 
-    /// Null; where the column is NOT NULL its literal default, if Debezium takes that of such a type, else the type's
-    /// fallback.
+    /// What NULL looks like: `null`; where the column is NOT NULL (in the old row of a delete) its literal default, if
+    /// Debezium takes that of such a type, else the type's fallback. Debezium writes a default over the NULLs of
+    /// other columns as well.
     func writeMissing(_ column: Column, _ plan: ValuePlan, _ program: ColumnProgram, _ bytes: inout ByteBuffer) {
-        guard column.isNotNull && settings.format == .debezium else { return bytes.append("null" as StaticString) }
+        let options = settings.debezium
+        if settings.format == .debezium, column.isNotNull || options.strict, plan.takesDefault,
+            let text = column.defaultText, writeDefault(text, plan, program, &bytes)
+        {
+            return
+        }
+        let hasFallback = settings.format == .debezium && column.isNotNull
+        bytes.append(utf8: hasFallback ? plan.fallback : "null")
+    }
+
+    private func writeDefault(
+        _ text: String, _ plan: ValuePlan, _ program: ColumnProgram, _ bytes: inout ByteBuffer
+    ) -> Bool {
+        if plan.code == .boolean, text == "true" || text == "false" {
+            bytes.append(utf8: text)
+            return true
+        }
         let start = bytes.count
-        if plan.code == .boolean, let text = column.defaultText, text == "true" || text == "false" {
-            return bytes.append(utf8: text)
+        var copy = text
+        let isWritten = copy.withUTF8 { utf8 in
+            guard let first = utf8.baseAddress else { return bytes.appendValue(.empty, program) }
+            return unsafe bytes.appendValue(ByteView(start: first, count: utf8.count), program)
         }
-        if plan.takesDefault, var text = column.defaultText {
-            let isWritten = text.withUTF8 { utf8 in
-                guard let first = utf8.baseAddress else { return bytes.appendValue(.empty, program) }
-                return unsafe bytes.appendValue(ByteView(start: first, count: utf8.count), program)
-            }
-            if isWritten { return }
-            bytes.truncate(to: start)
-        }
-        bytes.append(utf8: plan.fallback)
+        if !isWritten { bytes.truncate(to: start) }
+        return isWritten
     }
 
     /// What an unchanged TOASTed value looks like.

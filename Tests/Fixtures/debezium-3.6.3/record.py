@@ -7,7 +7,8 @@ When the database has a slot named recorder already, setup and workload have run
 of Debezium runs, say), and it is only read.
 
 Lines, fields parted by tabs, values escaped as in COPY's text form:
-  R number schema table identity keys         a relation; keys are indexes of the primary key's columns
+  R number schema table identity keys         a relation; keys are indexes of the primary key's columns, in key order,
+                                              or of the replica identity index's where there is none
   C flags oid base modifier type kind default name   a column of it; flags: i identity, n NOT NULL
   B xid commit previous-end time              a transaction begins (times in microseconds since 1970)
   I/r number lsn values...                    insert, row of a snapshot
@@ -67,7 +68,8 @@ class Catalog:
         for schema, table, name in rows(
             "select n.nspname, c.relname, a.attname from pg_index i join pg_class c on c.oid = i.indrelid"
             " join pg_namespace n on n.oid = c.relnamespace cross join lateral unnest(i.indkey) with ordinality k(n, o)"
-            " join pg_attribute a on a.attrelid = c.oid and a.attnum = k.n where i.indisprimary order by 1, 2, k.o"
+            " join pg_attribute a on a.attrelid = c.oid and a.attnum = k.n where i.indisprimary or (i.indisreplident and not exists (select from pg_index p"
+            " where p.indrelid = i.indrelid and p.indisprimary)) order by 1, 2, k.o"
         ):
             self.keys.setdefault((schema, table), []).append(name)
 

@@ -20,7 +20,13 @@ struct GoldenTokens {
     /// Expects lines to be those of a golden file, each of which `adjust` may rewrite.
     static func compare(_ lines: [String], _ file: String, _ adjust: (String) -> String) throws {
         let expected = try RecordedChanges.lines(file).map(adjust)
-        for (line, expectedLine) in zip(lines, expected) { #expect(line == expectedLine) }
+        for (number, (line, expectedLine)) in zip(lines, expected).enumerated() where line != expectedLine {
+            let common = zip(line.utf8, expectedLine.utf8).prefix { $0 == $1 }.count
+            func around(_ text: String) -> String {
+                String(decoding: Array(text.utf8).dropFirst(max(common - 60, 0)).prefix(160), as: UTF8.self)
+            }
+            Issue.record("line \(number + 1): \(around(line)) is not \(around(expectedLine))")
+        }
         #expect(lines.count == expected.count && expected.count >= 12)
     }
 

@@ -1,0 +1,10 @@
+insert into zoo.full_nopk values (1, 'a'), (2, null); update zoo.full_nopk set b = 'c' where a = 1; delete from zoo.full_nopk;
+insert into zoo.full_pk values (1, repeat('x', 2100), null); update zoo.full_pk set c = 'y'; update zoo.full_pk set id = 2; delete from zoo.full_pk;
+insert into zoo.by_index values (1, 10, 't'); update zoo.by_index set t = 'u'; delete from zoo.by_index;
+insert into zoo.index_only values (1, 2, 't'); update zoo.index_only set t = 'u'; update zoo.index_only set a = 5; delete from zoo.index_only;
+insert into zoo.toasted_key values (repeat('k', 2100), 1, 't'); update zoo.toasted_key set n = 2; delete from zoo.toasted_key;
+begin; insert into zoo.pair_key values (1, 'a'), (2, 'a'), (1, 'b'); update zoo.pair_key set a = a + 10 where b = 'a'; select pg_logical_emit_message(true, 'within', 'x'); delete from zoo.pair_key where b = 'b'; truncate zoo.pair_key; commit;
+insert into zoo.parent values (1, '2020-05-05', 'p'); update zoo.parent set t = 'q'; delete from zoo.parent;
+begin; savepoint s; insert into zoo.pair_key values (7, 'rolled back'); rollback to s; insert into zoo.pair_key values (8, 'kept'); commit;
+select pg_logical_emit_message(false, 'alone', 'é');
+insert into zoo.pair_key values (9, 'last');
