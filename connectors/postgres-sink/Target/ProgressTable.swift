@@ -3,7 +3,7 @@ import LibPQ
 import WeirCore
 
 /// `weir.progress` and `weir.snapshot_tables` on the target: the position, the fence against a second agent, and what
-/// an unfinished snapshot has copied.
+/// snapshots have copied.
 ///
 /// Two fences: an advisory lock of the session, which nobody else gets while the session lives, and an epoch that
 /// rises with each agent, which every move of the position has to name. Used on the sink's thread.
@@ -103,6 +103,23 @@ final class ProgressTable {
             throw .refused(try busy())
         }
         _ = try session.run("SELECT set_config('lock_timeout', '0', false)")
+    }
+
+    /// Whether another session holds the pipeline's lock. Takes it for a moment when it is free.
+    func isHeld() throws(TargetFailure) -> Bool {
+        let taken = try session.run(
+            "SELECT CASE WHEN pg_try_advisory_lock(\(Self.lockKey)) THEN NOT pg_advisory_unlock(\(Self.lockKey)) "
+                + "ELSE true END", [pipeline])
+        return taken.boolean(row: 0, column: 0) ?? false
+    }
+
+    /// Whether the pipeline streams, or has copied the table: its rows are known. Works without the tables, too.
+    func isKnown(_ table: TableName) throws(TargetFailure) -> Bool {
+        let there = try session.run(Self.lookSQL)
+        guard there.integer(row: 0, column: 1) == Self.definitions.count else { return false }
+        let position = try session.run("SELECT lsn FROM weir.progress WHERE pipeline = $1", [pipeline])
+        if position.string(row: 0, column: 0) != nil { return true }
+        return try hasCopied(table)
     }
 
     /// Names who holds the lock.
