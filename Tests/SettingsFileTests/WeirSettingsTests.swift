@@ -274,3 +274,62 @@ private func read(
         }
     }
 }
+
+@Suite struct HostileConfigurationTests {
+    private static let whole = """
+        pipeline: shop
+        source: {url: "postgresql://u:p@h/db", tables: ["public.*", "!public.a"], status.interval: 5s}
+        transforms:
+          - filter: {table: public.o, operations: [insert], where: [{column: a, not: [x]}, {column: b, min: "1"}]}
+          - mask: {columns: ["a.b.c"], with: sha256, salt: "${SALT}"}
+          - rename: {table: public.o, to: "s.{table}", columns: {a: b}}
+        sinks:
+          - &k {type: kafka, brokers: "b:1", topics: {partitions: 3}, key.columns: {public.o: [a]}, properties: {a.b: c}}
+          - {type: postgres, name: two, url: "host=h password='x y'"}
+        debezium: {skipped.operations: [t], decimal: string}
+        limits: {queue.bytes: 1MiB, retry: {delay: {max: 10s}}}
+        http: {listen: "127.0.0.1:0"}
+
+        """
+
+    /// A generator whose numbers are the same in every run.
+    private struct Numbers {
+        var state: UInt64
+
+        mutating func next(below bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(truncatingIfNeeded: state >> 33) % bound
+        }
+    }
+
+    @Test func everyDamagedFileIsReadOrRefused() throws {
+        #expect(try read(Self.whole, ["SALT": "s"]).problems == [])
+        let bytes = Array(Self.whole.utf8)
+        let signs = Array("{}[]:,&*!|>%@`'\"#-?$~ \n\t0aZ.\0".utf8) + [0xFF, 0xC3, 0x80]
+        var numbers = Numbers(state: 42)
+        var refused = 0
+        for _ in 0..<1500 {
+            var damaged = bytes
+            for _ in 0...numbers.next(below: 3) {
+                let place = numbers.next(below: damaged.count)
+                switch numbers.next(below: 4) {
+                case 0: damaged[place] = signs[numbers.next(below: signs.count)]
+                case 1: damaged.insert(signs[numbers.next(below: signs.count)], at: place)
+                case 2: damaged.removeSubrange(place..<min(damaged.count, place + 1 + numbers.next(below: 20)))
+                default:
+                    let from = numbers.next(below: damaged.count)
+                    let piece = damaged[from..<min(damaged.count, from + 1 + numbers.next(below: 30))]
+                    damaged.insert(contentsOf: piece, at: place)
+                }
+            }
+            let (tree, problems) = SettingsLoader { _ in "s" }.load(text: damaged)
+            let decoding = SettingsDecoding()
+            problems.forEach(decoding.add)
+            let settings = WeirSettings.read(tree, decoding: decoding)
+            #expect((settings == nil) == !decoding.problems.isEmpty)
+            for problem in decoding.problems { #expect(!problem.message.isEmpty) }
+            refused += settings == nil ? 1 : 0
+        }
+        #expect(refused > 1000)
+    }
+}
