@@ -94,6 +94,9 @@ struct StatusReport {
                     + "lag \(ByteText.text(slot.lagBytes)), holds \(ByteText.text(slot.retainedBytes))"
                     + (slot.walStatus.map { ", WAL \($0)" } ?? ""),
             ])
+            if let seconds = source.lagSeconds {
+                rows.append(["lag", "the last commit was confirmed after \(ProgressText.elapsed(.seconds(seconds)))"])
+            }
         } else {
             rows.append(["slot", "\(slotName): does not exist"])
         }
@@ -122,6 +125,7 @@ struct StatusReport {
                 ])
             ),
             ("slot", source.slot.map(SlotText.json) ?? .null),
+            ("lag_seconds", source.lagSeconds.map(JSONText.number) ?? .null),
             (
                 "sinks",
                 .array(

@@ -61,6 +61,9 @@ public struct SourceStatus: Sendable, Equatable {
     public let walEnd: LSN
     /// The configured slot, nil when there is none.
     public let slot: SlotStatus?
+    /// How long the last commit took from the server's disk to being confirmed, in seconds; nil when nothing streams,
+    /// the role may not see it, or the server has had nothing to measure lately.
+    public let lagSeconds: Double?
 }
 
 /// Looks after slots and publications for `weir status` and `weir slot`. Each call connects, asks, and disconnects;
@@ -76,8 +79,21 @@ public enum SourceAdministration {
             let slot = try SlotFacts.load(settings.slot, on: connection)
             return SourceStatus(
                 serverVersion: server.version, systemIdentifier: server.systemIdentifier, database: server.database,
-                walEnd: server.walEnd, slot: slot.map { SlotStatus($0, walEnd: server.walEnd) })
+                walEnd: server.walEnd, slot: slot.map { SlotStatus($0, walEnd: server.walEnd) },
+                lagSeconds: try slot?.activePID.flatMap { (pid) throws(PGError) in
+                    try lagSeconds(of: pid, on: connection)
+                })
         }
+    }
+
+    private static func lagSeconds(of pid: Int32, on connection: borrowing PGConnection) throws(PGError) -> Double? {
+        let result = try connection.query(
+            """
+            SELECT EXTRACT(epoch FROM COALESCE(replay_lag, flush_lag))::pg_catalog.float8 \
+            FROM pg_catalog.pg_stat_replication WHERE pid = $1
+            """, ["\(pid)"], operation: "read pg_stat_replication")
+        guard result.rowCount == 1 else { return nil }
+        return result.string(row: 0, column: 0).flatMap { Double($0) }
     }
 
     /// The logical slots of the database, by name.
