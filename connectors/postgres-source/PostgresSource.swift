@@ -125,7 +125,7 @@ public final class PostgresSource: ChangeSource {
         }
     }
 
-    /// With several hosts in the URL two sessions may end up at different servers, in the middle of a failover at least.
+    /// With several hosts in the URL two sessions may end up at different servers, at least during a failover.
     private static func requireSame(
         _ server: ServerFacts, _ identity: ReplicationSession.SystemIdentity, _ catalog: borrowing PGConnection,
         _ stream: borrowing PGConnection
