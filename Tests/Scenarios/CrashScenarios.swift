@@ -109,7 +109,8 @@ private final class Load: Sendable {
         let rollback = round % 17 == 0
         return """
             BEGIN;
-            INSERT INTO audit (what, id, val) SELECT 'round \(round)', i, md5(random()::text) FROM generate_series(1, \(rows)) i;
+            INSERT INTO audit (what, id, val)
+              SELECT 'round \(round)', i, md5(random()::text) FROM generate_series(1, \(rows)) i;
             INSERT INTO customers VALUES (\(id), 'new \(round)', NULL, repeat('y', \(id % 3000)))
               ON CONFLICT (id) DO UPDATE SET email = 'mail \(round)';
             INSERT INTO orders VALUES (\(round), \(id), \(round).25, 'new', now());

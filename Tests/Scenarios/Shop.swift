@@ -24,7 +24,8 @@ struct Shop {
 
     static let schema = """
         CREATE TABLE customers (id bigint PRIMARY KEY, name text NOT NULL, email text, note text);
-        CREATE TABLE orders (id bigint PRIMARY KEY, customer bigint, amount numeric(12,2), status text, placed timestamptz);
+        CREATE TABLE orders (
+            id bigint PRIMARY KEY, customer bigint, amount numeric(12,2), status text, placed timestamptz);
         CREATE TABLE log_lines (at int, line text);
         """
 
@@ -32,7 +33,8 @@ struct Shop {
     /// `sourceExtra` below `source:`.
     init(
         _ sinks: Sinks, schema: String = Shop.schema, sourceExtra: String = "", extra: String = "",
-        tables: String = "[\"public.*\"]", server: PrivatePostgres? = nil, sourcePort: Int? = nil, targetPort: Int? = nil
+        tables: String = "[\"public.*\"]", server: PrivatePostgres? = nil, sourcePort: Int? = nil,
+        targetPort: Int? = nil
     ) throws {
         let server = try server ?? PrivatePostgres.shared()
         self.server = server
