@@ -284,7 +284,8 @@ private func read(
           - mask: {columns: ["a.b.c"], with: sha256, salt: "${SALT}"}
           - rename: {table: public.o, to: "s.{table}", columns: {a: b}}
         sinks:
-          - &k {type: kafka, brokers: "b:1", topics: {partitions: 3}, key.columns: {public.o: [a]}, properties: {a.b: c}}
+          - &k {type: kafka, brokers: "b:1", topics: {partitions: 3}, key.columns: {public.o: [a]},
+                properties: {a.b: c}}
           - {type: postgres, name: two, url: "host=h password='x y'"}
         debezium: {skipped.operations: [t], decimal: string}
         limits: {queue.bytes: 1MiB, retry: {delay: {max: 10s}}}
