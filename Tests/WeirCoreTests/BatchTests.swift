@@ -197,6 +197,26 @@ import WeirTestKit
         #expect(sealed.lines[0] == "insert public.t id=1 v=a")
     }
 
+    @Test func aPrefixHoldsWholeTransactionsOnly() throws {
+        let other = Relation.test("u", ["a": .int4])
+        var batch = TestBatch()
+        batch.begin(100)
+        batch.insert(table, ["1", "a"])
+        batch.commit()
+        batch.begin(200)
+        batch.insert(other, ["2"])
+        batch.commit()
+        batch.begin(300)
+        batch.insert(table, ["3", "c"])
+        let sealed = batch.seal(resumeToken: "t")
+        let one = try #require(sealed.prefix(transactions: 1)), two = try #require(sealed.prefix(transactions: 2))
+        #expect(one.lines == ["insert public.t id=1 v=a"] && one.endLSN == LSN(108) && one.relations.count == 1)
+        #expect(two.lines.count == 2 && two.endLSN == LSN(208) && two.relations.count == 2)
+        #expect(one.resumeToken == nil && one.transactions.count == 1)
+        #expect(sealed.prefix(transactions: 3) == nil, "the third is open")
+        #expect(sealed.prefix(transactions: 0) == nil)
+    }
+
     @Test func sizesCountEverything() {
         let batch = TestBatch.inserts(Relation.test("t", ["v": .text]), ["abc", "de"], commit: 1)
         #expect(batch.byteCount == 5 + 2 * MemoryLayout<Row>.stride + 2 * 8)

@@ -124,6 +124,26 @@ import WeirTestKit
         #expect(rig.target.position?.lsn == rig.end(3))
     }
 
+    /// The refused row is in transaction `bad` of one batch that holds six.
+    @Test(arguments: 1...6) func transactionsInFrontOfARefusedRowArrive(bad: Int) throws {
+        let rig = PipelineRig()
+        let odd = Relation.test("t", ["other": .int4])
+        var batch = TestBatch()
+        for number in 1...6 {
+            batch.begin(UInt64(number) * 16)
+            batch.insert(rig.table, [.text("\(number)")])
+            if number == bad { batch.insert(odd, ["0"]) }
+            batch.commit()
+        }
+        rig.log.append([batch.seal()])
+        let condition = ColumnCondition(column: "id", test: .below("100"))
+        let pipeline = rig.pipeline([.filter(FilterSettings(conditions: [condition]))])
+        #expect(try pipeline.start().value()?.code == .tableUnusable)
+        #expect(rig.target.lines == Array(rig.lines(1...6).prefix(bad - 1)))
+        #expect(rig.target.position?.lsn == (bad == 1 ? nil : rig.end(bad - 1)))
+        #expect(pipeline.statistics.rowsIn == UInt64(bad - 1))
+    }
+
     @Test func positionsOfTwoClustersAreRefused() throws {
         let targets = [MemoryTarget("a"), MemoryTarget("b")]
         for (index, target) in targets.enumerated() {

@@ -79,6 +79,19 @@ public struct ChangeBatch: Sendable {
             snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken, sealedAt: sealedAt)
     }
 
+    /// The first `count` transactions with their rows; nil where they are not whole, or are part of a snapshot. The
+    /// source's own resume point, which belongs to the whole batch, is left out.
+    public func prefix(transactions count: Int) -> ChangeBatch? {
+        let part = Array(transactions.prefix(count))
+        guard snapshot == nil, let last = part.last, part.allSatisfy(\.ends) else { return nil }
+        let rows = Array(rows.prefix(last.rows.upperBound))
+        // Relations are in the order of their first rows.
+        let used = rows.map(\.relation).max() ?? -1
+        return ChangeBatch(
+            arena: arena, rows: rows, cells: cells, relations: Array(relations.prefix(Int(used) + 1)),
+            transactions: part, endLSN: last.endLSN, sealedAt: sealedAt)
+    }
+
     /// The batch with other rows, relations or transactions over the same arena and, unless given, the same cells.
     public func replacing(
         rows: [Row], cells: [Cell]? = nil, relations: [Relation]? = nil, transactions: [TransactionInfo]? = nil,

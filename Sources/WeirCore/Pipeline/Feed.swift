@@ -52,13 +52,46 @@ public final class Feed {
     }
 
     /// Puts a batch through the transforms and into every sink's queue; waits while a queue is full, calling
-    /// `heartbeat` at least once a second.
+    /// `heartbeat` at least once a second. When a transform refuses a row, the transactions before the row's are still
+    /// sent, then the refusal is thrown.
     public func send(
         _ batch: ChangeBatch, heartbeat: () throws(WeirError) -> Void
     ) throws(WeirError) -> Verdict {
+        let output: ChangeBatch
+        do throws(WeirError) {
+            output = try transformed(batch)
+        } catch {
+            if let (original, whole) = beforeRefusal(batch) { _ = try send(whole, original, heartbeat) }
+            throw error
+        }
+        return try send(output, batch, heartbeat)
+    }
+
+    private func transformed(_ batch: ChangeBatch) throws(WeirError) -> ChangeBatch {
         var changed = batch
         for transform in transforms { changed = try transform.apply(changed) }
-        let output = changed
+        return changed
+    }
+
+    /// The longest beginning of whole transactions that no transform refuses, before and after the transforms.
+    private func beforeRefusal(_ batch: ChangeBatch) -> (original: ChangeBatch, transformed: ChangeBatch)? {
+        var found: (ChangeBatch, ChangeBatch)?
+        var passes = 0, fails = batch.transactions.count
+        while fails - passes > 1 {
+            let count = (passes + fails) / 2
+            if let part = batch.prefix(transactions: count), let changed = try? transformed(part) {
+                found = (part, changed)
+                passes = count
+            } else {
+                fails = count
+            }
+        }
+        return found
+    }
+
+    private func send(
+        _ output: ChangeBatch, _ batch: ChangeBatch, _ heartbeat: () throws(WeirError) -> Void
+    ) throws(WeirError) -> Verdict {
         let limit = attempt.queueBytesMax
         while true {
             let verdict = attempt.monitor.wait(until: .now + heartbeatInterval) { state -> Verdict? in
