@@ -98,3 +98,61 @@ import WeirTestKit
         #expect(try ask(relations[2]) == 3)
     }
 }
+
+@Suite struct TransformCheckTests {
+    let users = Relation.test("users", ["id": .int4, "mail": .text])
+    let orders = Relation.test("orders", ["id": .int4, "user": .int4])
+
+    private func check(_ settings: [TransformSettings]) -> [Finding] {
+        TransformChain.check(settings, relations: [users, orders], pipeline: "p") { salt throws(WeirError) in
+            try SHA256(salt: salt)
+        }
+    }
+
+    @Test func stepsThatFitAreFine() {
+        let findings = check([
+            .rename(RenameSettings(table: "public.users", to: "crm.people", columns: ["mail": "email"])),
+            .mask(MaskSettings(columns: ["crm.people.email"], method: .null)),
+            .filter(FilterSettings(operations: [.insert])),
+        ])
+        #expect(findings.map(\.severity) == [.ok])
+        #expect(check([]).isEmpty)
+    }
+
+    @Test(arguments: [
+        (TransformSettings.mask(MaskSettings(columns: ["public.users.emial"], method: .null)), "emial"),
+        (.drop(DropSettings(table: "public.users", columns: ["mial"])), "mial"),
+        (.select(SelectSettings(table: "public.orders", columns: ["id", "mail"])), "mail"),
+        (.rename(RenameSettings(table: "public.*", columns: ["nmae": "name"])), "nmae"),
+        (.route(RouteSettings(table: "app.*", topic: "x")), "app.*"),
+        (.filter(FilterSettings(table: "public.order", operations: [.insert])), "public.order"),
+    ])
+    func whatMatchesNothingIsAWarning(step: TransformSettings, name: String) {
+        let findings = check([step])
+        #expect(findings.map(\.severity) == [.warning])
+        #expect(findings.first?.subject == "transforms[0]")
+        #expect(findings.first?.message.contains(name) == true)
+        #expect(findings.first?.remedy != nil)
+    }
+
+    @Test func whatWouldStopThePipelineIsAnError() {
+        let findings = check([
+            .drop(DropSettings(table: "*.*", columns: ["id"])),
+            .filter(
+                FilterSettings(
+                    table: "public.orders", conditions: [ColumnCondition(column: "gone", test: .null(true))])),
+        ])
+        #expect(findings.map(\.severity) == [.error, .error, .error])
+        #expect(
+            findings.map(\.subject) == [
+                "transforms[0] table public.users", "transforms[0] table public.orders",
+                "transforms[1] table public.orders",
+            ])
+    }
+
+    @Test func aMistakeOfASettingIsAnError() {
+        let findings = check([.mask(MaskSettings(columns: ["a.b.c"], method: .sha256(salt: "")))])
+        #expect(findings.map(\.severity) == [.error])
+        #expect(findings.first?.message.contains("transforms[0]") == true)
+    }
+}

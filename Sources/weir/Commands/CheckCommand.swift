@@ -16,6 +16,7 @@ enum CheckCommand {
         if let source = settings.source as? PostgresSourceSettings {
             findings += SourceInspector.inspect(source)
             privileges = (try? LeastPrivileges.statements(source)) ?? []
+            findings += transforms(settings, source)
         }
         for sink in settings.sinks { findings += sinkFindings(sink, settings, console) }
         try tell(findings, privileges, isJSON: command.has("json"), console)
@@ -44,6 +45,13 @@ enum CheckCommand {
             ("findings", .array(list)), ("privileges", .array(privileges.map(JSONText.string))),
         ])
         try console.print(object.text + "\n")
+    }
+
+    /// What the steps would do to the tables. A source that does not answer has its own findings.
+    private static func transforms(_ settings: WeirSettings, _ source: PostgresSourceSettings) -> [Finding] {
+        guard !settings.transforms.isEmpty, let relations = try? SourceInspector.relations(source) else { return [] }
+        return TransformChain.check(
+            settings.transforms, relations: relations, pipeline: settings.pipeline, digest: ConnectorRegistry.digest)
     }
 
     private static func state(_ settings: WeirSettings) -> Finding {
