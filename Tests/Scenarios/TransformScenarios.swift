@@ -17,7 +17,8 @@ struct TransformScenarios {
 
     /// What the target has to hold: the same rules in SQL.
     private static let expectedCustomers = """
-        SELECT id, '***' AS name, encode(sha256(convert_to('pepper' || email, 'UTF8')), 'hex') AS email, NULL::text AS note
+        SELECT id, '***' AS name, encode(sha256(convert_to('pepper' || email, 'UTF8')), 'hex') AS email,
+            NULL::text AS note
         FROM customers
         """
 
