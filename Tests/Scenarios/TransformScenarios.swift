@@ -67,6 +67,34 @@ struct TransformScenarios {
         #expect(entered.count == 1 && entered[0].contains("\"op\":\"c\""), "a row that comes in is an insert")
     }
 
+    /// Without the old row the filter lets an update bring what it may not have brought before.
+    @Test func aFilterOverKeysAloneEndsUpRightInATargetThatInserts() throws {
+        let shop = try Shop(
+            [.postgres],
+            extra: "transforms: [{filter: {table: public.orders, where: {column: status, equals: paid}}}]")
+        try shop.source.exec("INSERT INTO orders SELECT i, 1, i, 'new' FROM generate_series(1, 20) i")
+        let start = ["run", shop.config, "--set", "sinks[0].missing.rows=insert", "--until-lsn"]
+        func catchUp() throws {
+            let end = try shop.source.value("SELECT pg_current_wal_insert_lsn()") ?? "0/0"
+            let result = try shop.weir(start + [end])
+            #expect(result.exit == .status(0), "\(result.errors)")
+            let paid = "(SELECT * FROM orders WHERE status = 'paid')"
+            #expect(try Shop.rows("orders", shop.target) == Shop.rows(paid, shop.source))
+        }
+        try catchUp()
+        try shop.source.exec("UPDATE orders SET status = 'paid' WHERE id <= 10")
+        try catchUp()
+        try shop.source.exec(
+            """
+            UPDATE orders SET status = 'sent' WHERE id <= 3;
+            UPDATE orders SET amount = amount + 1;
+            UPDATE orders SET id = id + 100 WHERE id IN (4, 15);
+            DELETE FROM orders WHERE id IN (5, 16);
+            """)
+        try catchUp()
+        #expect(try Shop.rows("orders", shop.target).count == 6)
+    }
+
     @Test func checkFindsAMaskThatHidesNothingAndAKeyThatWouldBeLost() throws {
         let shop = try shop()
         let fits = try shop.weir(["check", shop.config, "--set", "transforms[3].mask.salt=pepper"])
