@@ -158,4 +158,25 @@ struct ApacheKafkaTests {
         #expect(error.advice?.contains("compaction") == true)
         #expect(error.table == orders.table)
     }
+
+    @Test("a broker that is killed and comes back: one attempt, nothing lost, nothing twice", .needsPrivateKafka)
+    func killed() throws {
+        let broker = try KafkaBroker()
+        let run = try SinkRun(broker.bootstrap, ["topics.partitions": "2"])
+        run.script.append(inserts(0..<1000))
+        #expect(eventually { run.position == 16 + 999 * 16 + 8 })
+        broker.kill9()
+        for part in 1..<6 { run.script.append(inserts(part * 1000..<(part + 1) * 1000, from: UInt64(part) * 16_384)) }
+        try broker.start()
+        #expect(try run.finish(timeout: .seconds(60)) == nil)
+        let records = try broker.reader.read("shop.public.orders")
+        #expect(records.count == 6000)
+        for partition in 0..<2 {
+            let commits = records.filter { $0.partition == partition }.compactMap { record in
+                record.header("weir-id").flatMap { LSN($0.split(separator: "/")[1...2].joined(separator: "/")) }
+            }
+            #expect(commits == commits.sorted())
+        }
+        #expect(run.script.opened == 1)
+    }
 }
