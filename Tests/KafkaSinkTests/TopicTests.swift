@@ -1,3 +1,4 @@
+import LibRdKafka
 import Testing
 import WeirCore
 import WeirTestKit

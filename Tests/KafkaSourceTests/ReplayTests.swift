@@ -330,3 +330,35 @@ struct ReplayPositionTests {
         #expect(Offsets("a=1") == nil)
     }
 }
+
+@Suite("Properties of a Kafka source")
+struct SourcePropertyTests {
+    @Test("what a replay depends on, unknown names and bad values are refused by name, secrets not shown")
+    func problems() {
+        let problems = KafkaSource.problems(of: [
+            SettingsProperty(name: "fetch.max.bytes", value: "1000000"),
+            SettingsProperty(name: "group.id", value: "x"),
+            SettingsProperty(name: "auto.offset.reset", value: "latest"),
+            SettingsProperty(name: "fetch.max.byte", value: "1"),
+            SettingsProperty(name: "fetch.wait.max.ms", value: "-7"),
+            SettingsProperty(name: "sasl.password", value: "canary"),
+        ])
+        #expect(problems.map(\.name) == ["group.id", "auto.offset.reset", "fetch.max.byte", "fetch.wait.max.ms"])
+        #expect(problems[2].nearest == "fetch.max.bytes")
+    }
+
+    @Test("a replay is not begun with properties that librdkafka refuses")
+    func refused() throws {
+        var request = ReplayRequest(settings: try Replay.settings("127.0.0.1:1", ["a"], ["group.id": "x"]))
+        request.logger = .silent
+        let pipeline = Pipeline(
+            source: KafkaSource.factory(request), sinks: [MemoryTarget().factory], store: MemoryStore())
+        do throws(WeirError) {
+            try pipeline.run()
+            Issue.record("group.id was accepted")
+        } catch {
+            #expect(error.disposition == .usage)
+            #expect(error.message.contains("group.id"))
+        }
+    }
+}

@@ -1,4 +1,4 @@
-internal import LibRdKafka
+public import LibRdKafka
 public import WeirCore
 
 /// The properties a sink's producer gets: Weir's defaults, then the user's own.
@@ -65,33 +65,11 @@ enum ProducerProperties {
     }
 }
 
-/// A property that a Kafka connector cannot use.
-public struct KafkaPropertyProblem: Sendable, Equatable {
-    /// The property's name.
-    public let name: String
-    /// Why, without its value when that is secret.
-    public let reason: String
-    /// The nearest property there is, when the name is unknown.
-    public let nearest: String?
-}
-
 extension KafkaSink {
-    /// What librdkafka or Weir refuses of a sink's properties, for a configuration error with their key paths. Makes
-    /// no connection.
+    /// What librdkafka or Weir refuses of a sink's properties, for configuration errors with their key paths.
     public static func problems(of properties: [SettingsProperty]) -> [KafkaPropertyProblem] {
-        var configuration = KafkaConfiguration()
-        return properties.compactMap { property in
-            if let fault = ProducerProperties.fault(property.name, property.value) {
-                return KafkaPropertyProblem(name: property.name, reason: fault, nearest: nil)
-            }
-            do throws(KafkaPropertyError) {
-                try configuration.set(property.name, property.value)
-                return nil
-            } catch {
-                let nearest =
-                    error.problem == .unknown ? NearestName.of(property.name, in: configuration.propertyNames) : nil
-                return KafkaPropertyProblem(name: property.name, reason: error.reason, nearest: nearest)
-            }
-        }
+        KafkaConfiguration.problems(
+            of: properties.map { ($0.name, $0.value) }, fault: ProducerProperties.fault,
+            nearest: { NearestName.of($0, in: $1) })
     }
 }

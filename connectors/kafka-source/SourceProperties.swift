@@ -1,5 +1,5 @@
-internal import LibRdKafka
-internal import WeirCore
+public import LibRdKafka
+public import WeirCore
 
 /// The properties a source's consumer gets: Weir's defaults, then the user's own.
 enum SourceProperties {
@@ -59,5 +59,14 @@ enum SourceProperties {
         WeirError(
             .configurationInvalid, stage: .configuration, "The property \(name) of the Kafka source is refused",
             cause: reason, advice: "Correct it under `properties`.")
+    }
+}
+
+extension KafkaSource {
+    /// What librdkafka or Weir refuses of a source's properties, for configuration errors with their key paths.
+    public static func problems(of properties: [SettingsProperty]) -> [KafkaPropertyProblem] {
+        KafkaConfiguration.problems(
+            of: properties.map { ($0.name, $0.value) }, fault: SourceProperties.fault,
+            nearest: { NearestName.of($0, in: $1) })
     }
 }

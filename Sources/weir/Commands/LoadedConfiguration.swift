@@ -1,4 +1,6 @@
 import KafkaSink
+import KafkaSource
+import LibRdKafka
 import SettingsFile
 import WeirCore
 
@@ -50,17 +52,23 @@ struct LoadedConfiguration: Sendable {
         return LoadedConfiguration(path: path, settings: settings)
     }
 
-    /// Whether librdkafka refuses a property of a Kafka sink: found without connecting, told with its key path.
+    /// Whether librdkafka refuses a property of a Kafka connector: found without connecting, told with its key path.
     private static func refusesProperties(of settings: WeirSettings, _ decoding: SettingsDecoding) -> Bool {
-        for (index, sink) in settings.sinks.enumerated() {
-            guard let kafka = sink.settings as? KafkaSinkSettings else { continue }
-            let path = SettingsPath([.key("sinks"), .index(index), .key("properties")])
-            for problem in KafkaSink.problems(of: kafka.properties) {
-                let mark = kafka.properties.first { $0.name == problem.name }?.mark ?? .absent
+        func note(_ problems: [KafkaPropertyProblem], _ properties: [SettingsProperty], _ path: SettingsPath) {
+            for problem in problems {
+                let mark = properties.first { $0.name == problem.name }?.mark ?? .absent
                 decoding.problem(
-                    path.appending(key: problem.name), mark, problem.reason,
+                    path.appending(key: "properties").appending(key: problem.name), mark, problem.reason,
                     suggestion: problem.nearest.map { "did you mean \"\($0)\"?" })
             }
+        }
+        if let kafka = settings.source as? KafkaSourceSettings {
+            note(KafkaSource.problems(of: kafka.properties), kafka.properties, SettingsPath([.key("source")]))
+        }
+        for (index, sink) in settings.sinks.enumerated() {
+            guard let kafka = sink.settings as? KafkaSinkSettings else { continue }
+            let path = SettingsPath([.key("sinks"), .index(index)])
+            note(KafkaSink.problems(of: kafka.properties), kafka.properties, path)
         }
         return !decoding.problems.isEmpty
     }
