@@ -144,8 +144,45 @@ struct CrashTests {
         #expect(driver.durable == 0)
         try driver.flush()
         driver.sink.close()
+        // The server notices that the session's agent is gone, although its statement still waits.
+        let again = try SinkDriver(target.settings { $0.openTimeout = .seconds(20) })
         try other.exec("ROLLBACK")
+        #expect(again.openingPosition == nil)
         #expect(try target.rows("SELECT count(*) FROM t") == ["0"])
+    }
+
+    @Test func aFlushEndsAtItsDeadline() throws {
+        let target = try Target("CREATE TABLE t (id int PRIMARY KEY)")
+        let t = try target.relation("t")
+        let driver = try SinkDriver(target.settings { $0.group.ageMax = .seconds(60) })
+        let other = try target.server.connect(target.database)
+        try other.exec("BEGIN")
+        try other.exec("INSERT INTO t VALUES (1)")
+        try driver.write(transaction(100) { $0.insert(t, ["1"]) }, moreFollows: true)
+        let error = failure { () throws(WeirError) in try driver.flush(within: .milliseconds(300)) }
+        #expect(error?.code == .drainTimedOut)
+        #expect(driver.durable == 0)
+        try other.exec("ROLLBACK")
+    }
+
+    @Test func carriesLargeValues() throws {
+        let target = try Target("CREATE TABLE t (id int PRIMARY KEY, v text)")
+        let t = try target.relation("t")
+        // Escaped, the first is twice as long.
+        let values = [String(repeating: "\\", count: 3_000_000), String(repeating: "é", count: 4_000_000)]
+        for (copyRowsMin, first) in [(1, 0), (64, 2)] {
+            let driver = try SinkDriver(target.settings { $0.copyRowsMin = copyRowsMin })
+            try driver.write(
+                transaction(UInt64(100 + first * 100)) { batch in
+                    for (index, value) in values.enumerated() {
+                        batch.insert(t, [.text("\(first + index)"), .text(value)])
+                    }
+                })
+        }
+        #expect(
+            try target.rows("SELECT octet_length(v), v = repeat(left(v, 1), length(v)) FROM t ORDER BY id") == [
+                "3000000|t", "8000000|t", "3000000|t", "8000000|t",
+            ])
     }
 
     @Test func commitsAreOnDiskEvenIfTheRoleSaysOtherwise() throws {

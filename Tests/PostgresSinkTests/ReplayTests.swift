@@ -90,7 +90,20 @@ struct ReplayTests {
             try driver.write(batch.seal(resumeToken: token))
         }
         #expect(try target.rows("SELECT id FROM t ORDER BY id") == ["100", "300", "500"])
-        #expect(try target.rows("SELECT lsn, token FROM weir.progress") == ["0/1FC|2=1"])
+        #expect(try target.rows("SELECT lsn, token FROM weir.progress") == ["~|2=1"])
+        // The position of the pipeline's stream stays its own.
+        driver.sink.close()
+        let streaming = try SinkDriver(target.settings)
+        try streaming.write(transaction(600) { $0.insert(t, ["600"]) })
+        streaming.sink.close()
+        let again = try replaying(target)
+        #expect(again.openingPosition?.token == "2=1")
+        var batch = TestBatch()
+        batch.begin(9000)
+        batch.insert(t, ["9000"])
+        batch.commit()
+        try again.write(batch.seal(resumeToken: "2=2"))
+        #expect(try target.rows("SELECT lsn, token FROM weir.progress") == ["0/260|2=2"])
     }
 
     @Test func appliesRowsWithoutAKeyAsTheyCome() throws {

@@ -13,7 +13,8 @@ struct CopyEncoder {
     mutating func send(to session: TargetSession) throws(TargetFailure) {
         guard !buffer.isEmpty else { return }
         try unsafe buffer.span.bytes.withUnsafeBytes { bytes throws(TargetFailure) in try unsafe session.copy(bytes) }
-        buffer.removeAll(keepingCapacity: true)
+        // A value of many megabytes does not stay for ever.
+        buffer.removeAll(keepingCapacity: buffer.count < 4 << 20)
     }
 
     /// Appends one row: the cells of `columns`, which begin at `cells` in the batch.

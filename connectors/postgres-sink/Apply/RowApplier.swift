@@ -11,6 +11,7 @@ final class RowApplier {
     private var values = ParameterBuffer()
     private var encoder = CopyEncoder()
     private let shaper: RowShaper
+    private static let scratchBytesMax = 4 << 20
     /// Rows before this index were looked at and make no run worth a COPY.
     private var singleUntil = 0
 
@@ -206,6 +207,8 @@ final class RowApplier {
             throw .refused(error.at(table: plan.relation.table, position: expectation.commitLSN))
         }
         try channel.send(statement, &values, expectation)
+        // A value of many megabytes does not stay for ever.
+        if values.byteCount > Self.scratchBytesMax { values = ParameterBuffer() }
     }
 
     private func bind(

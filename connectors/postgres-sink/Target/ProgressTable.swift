@@ -242,9 +242,11 @@ final class ProgressTable {
         WHERE pipeline = $4 AND epoch = $5::bigint AND (lsn IS NULL OR $1::pg_lsn IS NULL OR lsn <= $1::pg_lsn)
         """
 
+    /// A source with tokens is at its token: the LSN stays what another source of the pipeline, a stream, made it.
     private static let replaySQL = """
-        UPDATE weir.progress SET lsn = GREATEST($1::pg_lsn, lsn), system_identifier = $2::numeric, token = $3,
-            updated_at = now()
+        UPDATE weir.progress SET lsn = CASE WHEN $3::text IS NULL THEN GREATEST($1::pg_lsn, lsn) ELSE lsn END,
+            system_identifier = CASE WHEN $3::text IS NULL THEN $2::numeric ELSE system_identifier END,
+            token = $3::text, updated_at = now()
         WHERE pipeline = $4 AND epoch = $5::bigint
         """
 

@@ -7,6 +7,7 @@ import WeirCore
 final class TargetSession {
     /// The peer's name in errors.
     static let peer = "the target database"
+    private static let copyPieceBytes = 128 << 10
 
     private(set) var connection: PGConnection
     /// Looked at about once a second while waiting.
@@ -20,6 +21,8 @@ final class TargetSession {
     init(_ settings: PostgresTargetSettings) throws(WeirError) {
         var connect = ConnectionSettings(settings.url, applicationName: "weir \(settings.pipeline)")
         connect.connectTimeoutSeconds = settings.connectTimeoutSeconds
+        // For the catalog; statements that apply changes wait in `wait` below.
+        connect.answerTimeout = .seconds(60)
         connect.sessionSettings = [
             ("default_transaction_isolation", "read committed"), ("default_transaction_deferrable", "off"),
             ("row_security", "on"), ("xmloption", "content"), ("client_min_messages", "warning"),
@@ -29,6 +32,14 @@ final class TargetSession {
         } catch {
             throw error.weirError(stage: .sink, peer: Self.peer)
         }
+        watchConnection()
+    }
+
+    /// Without this, a session whose agent is gone holds its locks, the agent's among them, for as long as its
+    /// statement waits. Since 14, and not on every platform.
+    private func watchConnection() {
+        guard connection.serverVersion >= 140000 else { return }
+        try? connection.execute("SET client_connection_check_interval = '2s'", operation: "connect")
     }
 
     /// Runs one statement outside of a pipeline and returns its result. A COPY returns at its start.
@@ -119,14 +130,19 @@ final class TargetSession {
         }
     }
 
-    /// Sends bytes of the COPY at hand.
+    /// Sends bytes of the COPY at hand, in pieces: libpq's buffer grows with them and never shrinks.
     func copy(_ bytes: UnsafeRawBufferPointer) throws(TargetFailure) {
-        do throws(PGError) {
-            try unsafe connection.queueCopyData(bytes)
-        } catch {
-            throw .server(error, nil)
+        var offset = 0
+        while offset < bytes.count {
+            let end = min(offset + Self.copyPieceBytes, bytes.count)
+            do throws(PGError) {
+                try unsafe connection.queueCopyData(UnsafeRawBufferPointer(rebasing: bytes[offset..<end]))
+            } catch {
+                throw .server(error, nil)
+            }
+            try flush()
+            offset = end
         }
-        try flush()
     }
 
     /// Ends the COPY at hand and returns how many rows it stored.
