@@ -88,18 +88,27 @@ import WeirTestKit
 
     @Test func checkTellsEverythingThatIsWrong() throws {
         let pair = try DatabasePair()
-        try pair.source.exec("CREATE TABLE plain (v text)")
+        try pair.source.exec("CREATE TABLE plain (id int PRIMARY KEY)")
         let settings = [
             "--set", "state.path=/nowhere/state", "--set", "sinks[1]={type: kafka, brokers: '127.0.0.1:1'}",
         ]
         let result = try pair.weir(["check"] + settings)
         #expect(result.exit == .status(1))
-        for subject in ["state /nowhere/state", "sink kafka"] {
+        for subject in ["state /nowhere/state", "sink kafka", "sink postgres"] {
             #expect(result.output.contains { $0.hasPrefix("error: \(subject)") && $0.contains(" — ") }, "\(subject)")
         }
         let json = try pair.weir(["check", "--json", "--set", "state.path=/nowhere/state"])
         #expect(json.exit == .status(1))
         #expect(json.output.count == 1 && json.output.first?.contains("\"severity\":\"error\"") == true)
+    }
+
+    @Test func checkHoldsTheTargetAgainstWhatComesOutOfTheTransforms() throws {
+        let pair = try DatabasePair("transforms: [{rename: {table: public.t, to: u}}]")
+        let result = try pair.weir(["check"])
+        #expect(result.exit == .status(1))
+        #expect(result.output.contains { $0.hasPrefix("error: sink postgres: target table public.u: ") })
+        try pair.target.exec("ALTER TABLE t RENAME TO u")
+        #expect(try pair.weir(["check"]).exit == .status(0))
     }
 
     // MARK: - status and slot
@@ -116,12 +125,14 @@ import WeirTestKit
         #expect(after.exit == .status(0))
         #expect(after.output.first?.contains("\"plugin\":\"pgoutput\"") == true)
         #expect(after.output.first?.contains("\"healthy\":true") == true)
+        #expect(after.output.first?.contains("\"position\":\"0/") == true)
         let list = try pair.weir(["slot", "list", pair.sourceURL])
         #expect(list.output.contains { $0.hasPrefix("weir_\(pair.pipeline)  pgoutput  free") })
         let drop = try pair.weir(["slot", "drop"])
         #expect(drop.exit == .status(0), "\(drop.errors)")
         #expect(drop.output.contains("dropped slot weir_\(pair.pipeline)"))
         #expect(drop.output.contains("dropped publication weir_\(pair.pipeline)"))
+        #expect(drop.output.contains { $0.hasPrefix("forgot position 0/") && $0.hasSuffix("of sink postgres") })
         #expect(try pair.leftovers() == 0)
         #expect(
             try pair.weir(["slot", "list", pair.sourceURL]).output == [

@@ -88,12 +88,14 @@ enum CommandTable {
                     + "replay stopped, else earliest."),
             OptionSpec(
                 name: "to", value: "POS",
-                doc: "Where to end: an RFC 3339 time or PARTITION=OFFSET[,...] (default: the end of the topic now)."),
+                doc: "Where to end, exclusively (default: the ends of the topics now)."),
             OptionSpec(name: "dry-run", doc: "Read and count, write nothing."),
             json,
         ],
         notes: [
-            "The configuration's source has the type kafka; its topics hold events that Weir or Debezium wrote."
+            "The configuration's source has the type kafka; its topics hold events that Weir or Debezium wrote.",
+            "A target database is brought to what the events say, whatever it held: changes that it has already are "
+                + "applied again without harm (sinks[].apply).",
         ],
         examples: [
             ("weir replay restore.yaml --from earliest", "apply a whole topic to the configuration's sinks"),

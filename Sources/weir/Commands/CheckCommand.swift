@@ -1,6 +1,7 @@
 import Glibc
 import KafkaSink
 import LibSQLite
+import PostgresSink
 import PostgresSource
 import WeirCore
 
@@ -18,7 +19,14 @@ enum CheckCommand {
             privileges = (try? LeastPrivileges.statements(source)) ?? []
             findings += transforms(settings, source)
         }
-        for sink in settings.sinks { findings += sinkFindings(sink, settings, console) }
+        let relations: [Relation]
+        do throws(WeirError) {
+            relations = try self.relations(settings)
+        } catch {
+            findings.append(Finding(error, subject: "transforms"))
+            relations = []
+        }
+        for sink in settings.sinks { findings += sinkFindings(sink, settings, relations) }
         try tell(findings, privileges, isJSON: command.has("json"), console)
         return findings.contains { $0.severity == .error } ? .failed : .done
     }
@@ -80,19 +88,50 @@ enum CheckCommand {
         return Finding(.ok, subject, "It does not exist yet and is made at the first start")
     }
 
+    /// The tables as they come out of the transforms; none when the source does not tell. Throws what a transform has
+    /// against a table.
+    private static func relations(_ settings: WeirSettings) throws(WeirError) -> [Relation] {
+        // What stands in the way at the source is among its findings already.
+        guard let source = settings.source as? PostgresSourceSettings,
+            let relations = try? SourceAdministration.relations(source)
+        else { return [] }
+        var batch = ChangeBatch(
+            arena: [], rows: [], cells: [], relations: relations, transactions: [], endLSN: nil, sealedAt: 0)
+        let chain = try TransformChain.make(
+            settings.transforms, pipeline: settings.pipeline, digest: ConnectorRegistry.digest)
+        for transform in chain { batch = try transform.apply(batch) }
+        return batch.relations
+    }
+
     private static func sinkFindings(
-        _ sink: WeirSettings.Sink, _ settings: WeirSettings, _ console: Console
+        _ sink: WeirSettings.Sink, _ settings: WeirSettings, _ relations: [Relation]
     ) -> [Finding] {
         let subject = "sink \(sink.name)"
-        guard let kafka = sink.settings as? KafkaSinkSettings else { return [] }
+        switch sink.settings {
+        case let kafka as KafkaSinkSettings:
+            return [self.kafka(kafka, settings.pipeline, subject)]
+        case let target as PostgresSinkSettings:
+            let target = ConnectorRegistry.target(target, pipeline: settings.pipeline)
+            return TargetInspector.inspect(target, relations: relations).map { finding in
+                // Two targets have the same things to tell of.
+                var finding = finding
+                finding.subject = "\(subject): \(finding.subject)"
+                return finding
+            }
+        default:
+            return []
+        }
+    }
+
+    private static func kafka(_ settings: KafkaSinkSettings, _ pipeline: String, _ subject: String) -> Finding {
         do throws(WeirError) {
             // Opening a Kafka sink connects and asks; topics are made when events come.
-            let opened = try KafkaSink(settings: kafka, pipeline: settings.pipeline)
+            let opened = try KafkaSink(settings: settings, pipeline: pipeline)
             defer { opened.close() }
             _ = try opened.open()
-            return [Finding(.ok, subject, "Kafka answers at \(kafka.brokers)")]
+            return Finding(.ok, subject, "Kafka answers at \(settings.brokers)")
         } catch {
-            return [Finding(error, subject: subject)]
+            return Finding(error, subject: subject)
         }
     }
 }

@@ -8,6 +8,11 @@ enum RunCommand {
         _ command: ParsedCommand, _ loaded: LoadedConfiguration, _ console: Console
     ) throws(WeirError) -> ExitCode {
         let settings = loaded.settings
+        guard !(settings.source is KafkaSourceSettings) else {
+            throw WeirError(
+                .usage, stage: .command, "Recorded events are read by \"weir replay\"",
+                cause: "the source of \(loaded.path) has the type kafka")
+        }
         let stopAt = try position(command)
         let store = try StateStore.open(folder: settings.statePath, pipeline: settings.pipeline)
         let assembly = PipelineAssembly(settings: settings, console: console, store: store, stopAt: stopAt)

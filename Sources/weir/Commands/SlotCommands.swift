@@ -1,4 +1,5 @@
 import LibSQLite
+import PostgresSink
 import PostgresSource
 import WeirCore
 
@@ -50,6 +51,12 @@ enum SlotDropCommand {
         for stored in try store.positions() {
             try store.removePosition(sink: stored.sink)
             try console.print("forgot position \(stored.position.lsn) of sink \(stored.sink)\n")
+        }
+        for sink in settings.sinks {
+            guard let target = sink.settings as? PostgresSinkSettings else { continue }
+            let settings = ConnectorRegistry.target(target, pipeline: settings.pipeline)
+            guard let position = try TargetAdministration.forgetPosition(settings) else { continue }
+            try console.print("forgot position \(position.lsn) of sink \(sink.name)\n")
         }
         return .done
     }

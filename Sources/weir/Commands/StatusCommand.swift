@@ -1,5 +1,6 @@
 import Glibc
 import LibSQLite
+import PostgresSink
 import PostgresSource
 import WeirCore
 
@@ -57,21 +58,33 @@ struct StatusReport {
         let store = try StateStore.look(folder: settings.statePath, pipeline: settings.pipeline)
         var sinks: [SinkLine] = []
         for sink in settings.sinks {
-            sinks.append(try line(sink, store))
+            sinks.append(try line(sink, settings.pipeline, store))
         }
         return StatusReport(
             pipeline: settings.pipeline, source: status, slotName: source.slot, sinks: sinks,
             intent: try store?.snapshotIntent() ?? nil)
     }
 
-    private static func line(_ sink: WeirSettings.Sink, _ store: StateStore?) throws(WeirError) -> SinkLine {
+    private static func line(
+        _ sink: WeirSettings.Sink, _ pipeline: String, _ store: StateStore?
+    ) throws(WeirError) -> SinkLine {
         let type = type(of: sink.settings).type
-        return SinkLine(
-            name: sink.name, type: type, position: try store?.position(sink: sink.name) ?? nil, trouble: nil)
+        guard let target = sink.settings as? PostgresSinkSettings else {
+            let position = try store?.position(sink: sink.name) ?? nil
+            return SinkLine(name: sink.name, type: type, position: position, trouble: nil)
+        }
+        do throws(WeirError) {
+            let status = try TargetAdministration.status(ConnectorRegistry.target(target, pipeline: pipeline))
+            return SinkLine(name: sink.name, type: type, position: status.position, trouble: nil)
+        } catch {
+            let trouble = error.cause.map { "\(error.message): \($0)" } ?? error.message
+            return SinkLine(name: sink.name, type: type, position: nil, trouble: trouble)
+        }
     }
 
     /// Whether a run could go on from here.
     var isHealthy: Bool {
+        guard sinks.allSatisfy({ $0.trouble == nil }) else { return false }
         guard let slot = source.slot else { return sinks.allSatisfy { $0.position == nil } }
         return slot.walStatus != "lost" && slot.invalidation == nil
     }

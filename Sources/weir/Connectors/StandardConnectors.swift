@@ -25,18 +25,18 @@ extension ConnectorRegistry {
                     StdoutSink(StdoutSink.Options(encoder: encoder(settings, context), output: output(settings)))
                 },
                 sink(PostgresSinkSettings.self) { settings, context throws(WeirError) in
-                    PostgresSink(target(settings, context, isReplay: isReplay))
+                    PostgresSink(target(settings, pipeline: context.pipeline, isReplay: isReplay))
                 },
             ])
     }
 
     /// The target's own settings; both sides name their choices alike.
     static func target(
-        _ settings: PostgresSinkSettings, _ context: ConnectorContext, isReplay: Bool
+        _ settings: PostgresSinkSettings, pipeline: String, isReplay: Bool = false
     ) -> PostgresTargetSettings {
         let isUpsert = settings.apply == .upsert || settings.apply == .auto && isReplay
         var target = PostgresTargetSettings(
-            url: settings.url, pipeline: context.pipeline, applyMode: isUpsert ? .upsert : .exact,
+            url: settings.url, pipeline: pipeline, applyMode: isUpsert ? .upsert : .exact,
             group: GroupLimits(
                 bytesMax: settings.groupBytes, rowsMax: settings.groupRows, ageMax: settings.groupTime))
         target.onMissingRow = .init(rawValue: settings.missingRows.rawValue) ?? target.onMissingRow

@@ -1,4 +1,4 @@
-/// RFC 3339 in UTC, from and to microseconds since 1970-01-01.
+/// RFC 3339 in UTC, from microseconds since 1970-01-01.
 enum Timestamp {
     /// `2026-11-21T09:00:00.123Z`
     static func text(_ microseconds: Int64) -> String {
@@ -12,42 +12,9 @@ enum Timestamp {
         return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))T\(time).\(padded(milliseconds % 1000, 3))Z"
     }
 
-    /// Reads `2026-11-21T09:00:00Z`, with a fraction of up to six digits or an offset such as `+02:00`; nil for
-    /// anything else.
-    static func parse(_ text: String) -> Int64? {
-        let pattern = /(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(?:[Zz]|([+-])(\d\d):(\d\d))/
-        guard let match = text.wholeMatch(of: pattern) else { return nil }
-        let parts = match.output
-        let numbers = [parts.1, parts.2, parts.3, parts.4, parts.5, parts.6].compactMap { Int64($0) }
-        guard numbers.count == 6 else { return nil }
-        let (year, month, day) = (numbers[0], numbers[1], numbers[2])
-        guard (1...12).contains(month), (1...31).contains(day), numbers[3] < 24, numbers[4] < 60, numbers[5] <= 60
-        else {
-            return nil
-        }
-        let days = dayNumber(year, month, day)
-        guard date(days) == (year, month, day) else { return nil }
-        var seconds = days * 86_400 + numbers[3] * 3600 + numbers[4] * 60 + numbers[5]
-        if let sign = parts.8, let hours = parts.9.flatMap({ Int64($0) }), let minutes = parts.10.flatMap({ Int64($0) })
-        {
-            guard hours < 24, minutes < 60 else { return nil }
-            seconds -= (sign == "-" ? -1 : 1) * (hours * 3600 + minutes * 60)
-        }
-        let fraction = parts.7.map { $0 + String(repeating: "0", count: 6 - $0.count) }.flatMap { Int64($0) } ?? 0
-        return seconds * 1_000_000 + fraction
-    }
-
-    /// Days since 1970-01-01 in the proleptic Gregorian calendar.
+    /// Year, month and day of a day since 1970-01-01 in the proleptic Gregorian calendar.
     ///
     /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-    private static func dayNumber(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
-        let shifted = month <= 2 ? year - 1 : year
-        let (era, yearOfEra) = floorDivision(shifted, by: 400)
-        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-        return era * 146_097 + dayOfEra - 719_468
-    }
-
     private static func date(_ days: Int64) -> (Int64, Int64, Int64) {
         let (era, dayOfEra) = floorDivision(days + 719_468, by: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365

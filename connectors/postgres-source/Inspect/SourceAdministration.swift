@@ -96,6 +96,24 @@ public enum SourceAdministration {
         return result.string(row: 0, column: 0).flatMap { Double($0) }
     }
 
+    /// The tables that a run with these settings takes, as the catalog describes them now, by name.
+    public static func relations(_ settings: PostgresSourceSettings) throws(WeirError) -> [Relation] {
+        let selection = try settings.tableSelection()
+        let connection = try SourceErrors.mapping { () throws(PGError) in
+            try PGConnection(ConnectionSettings(settings.url, applicationName: "weir check"))
+        }
+        let published = try PublishedTables.find(settings.publication, selection: selection, on: connection)
+        return try SourceErrors.mapping { () throws(PGError) in
+            let builder = RelationBuilder()
+            var relations: [Relation] = []
+            for entry in published {
+                guard let table = try CatalogTable.load(oid: entry.oid, on: connection) else { continue }
+                relations.append(try builder.relation(of: table, columns: entry.columns, on: connection))
+            }
+            return relations
+        }
+    }
+
     /// The logical slots of the database, by name.
     public static func slots(url: String) throws(WeirError) -> [SlotStatus] {
         try SourceErrors.mapping { () throws(PGError) in
