@@ -92,7 +92,7 @@ extension ByteBuffer {
         }
         var element = column
         element.code = column.element
-        element.isElement = true
+        element.isThroughJava = column.isStrict
         var depth = 0
         var needsComma = false
         while true {

@@ -188,8 +188,9 @@ enum TimestampValue {
     case infinity
     case negativeInfinity
 
-    /// Reads a timestamp, with a time zone offset when `zoned`; nil for anything else.
-    init?(_ text: ByteView, zoned: Bool) {
+    /// Reads a timestamp, with a time zone offset when `zoned`; nil for anything else. `throughJava` as `JavaDates` has
+    /// it.
+    init?(_ text: ByteView, zoned: Bool, throughJava: Bool = false) {
         if text.equals("infinity") {
             self = .infinity
             return
@@ -200,7 +201,8 @@ enum TimestampValue {
         }
         var reader = CalendarReader(text)
         guard let (date, time) = reader.fixedDateTime() ?? reader.dateTime() else { return nil }
-        var seconds = Int64(date.epochDay) * 86_400 + time / 1_000_000
+        let day = throughJava ? JavaDates.epochDay(of: date, zoned: zoned) : date.epochDay
+        var seconds = Int64(day) * 86_400 + time / 1_000_000
         if zoned {
             guard let offset = reader.offset() else { return nil }
             seconds -= offset

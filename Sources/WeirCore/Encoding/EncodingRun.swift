@@ -195,17 +195,23 @@ struct EncodingRun: ~Copyable {
         out.append(item.program.view(column.name))
         switch cell.kind {
         case .text:
-            if column.code == .snapshotString && item.row.operation != .read {
-                out.append(item.program.view(column.missing))
-            } else if column.code == .dateDaysStrict && item.row.operation == .read {
-                guard out.appendDateDaysOfSnapshot(view(cell)) else { throw rejected(item, column) }
-            } else {
-                guard out.appendValue(view(cell), column) else { throw rejected(item, column) }
-            }
+            if column.isStrict { return try appendStrictField(item, column, view(cell)) }
+            guard out.appendValue(view(cell), column) else { throw rejected(item, column) }
         case .null: out.append(item.program.view(column.missing))
         case .unchanged: out.append(item.program.view(column.unchanged))
         case .binary: throw rejected(item, column)
         }
+    }
+
+    /// Appends a value as Debezium does, where streaming and snapshots differ.
+    private mutating func appendStrictField(
+        _ item: RowItem, _ column: ColumnProgram, _ text: ByteView
+    ) throws(WeirError) {
+        let isSnapshot = item.row.operation == .read
+        if column.code == .snapshotString && !isSnapshot { return out.append(item.program.view(column.missing)) }
+        var exact = column
+        exact.isThroughJava = isSnapshot && (column.code == .dateDays || column.code == .dateISO)
+        guard out.appendValue(text, exact) else { throw rejected(item, column) }
     }
 
     /// The bytes of a cell, valid while the batch lives.

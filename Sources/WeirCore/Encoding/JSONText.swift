@@ -114,7 +114,14 @@ private func escape(_ from: UnsafePointer<UInt8>, _ count: Int, _ start: UnsafeM
             let clean = special.trailingZeroBitCount >> 3
             unsafe to += clean
             index += clean
-            unsafe to = escapeByte(from[index], to)
+            let byte = unsafe from[index]
+            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                unsafe to[0] = UInt8(ascii: "\\")
+                unsafe to[1] = byte
+                unsafe to += 2
+            } else {
+                unsafe to = escapeByte(byte, to)
+            }
             index += 1
         }
     }

@@ -10,32 +10,16 @@ extension ByteBuffer {
     // MARK: date
 
     /// Appends a date as days since 1970.
-    mutating func appendDateDays(_ text: ByteView) -> Bool {
-        guard let day = Self.epochDay(text) else { return false }
-        appendInteger(Int64(day))
-        return true
-    }
-
-    /// Appends a date of a snapshot as Debezium's snapshots do, which lose the era and overflow at infinity.
-    mutating func appendDateDaysOfSnapshot(_ text: ByteView) -> Bool {
-        if text.equals("infinity") {
-            appendInteger(Int64(-622_191_234))
-            return true
-        }
-        if text.equals("-infinity") {
-            appendInteger(Int64(-625_821_272))
-            return true
-        }
-        var reader = CalendarReader(text)
-        guard var date = reader.date(), reader.endOfEra() else { return false }
-        if date.year <= 0 { date.year = 1 - date.year }
-        appendInteger(Int64(date.epochDay))
+    mutating func appendDateDays(_ text: ByteView, throughJava: Bool) -> Bool {
+        guard let day = throughJava ? JavaDates.epochDay(text) : Self.epochDay(text) else { return false }
+        // Java's int overflows at infinity.
+        appendInteger(Int64(Int32(truncatingIfNeeded: day)))
         return true
     }
 
     /// Appends a date as `"2020-02-29Z"`; infinities are the days Debezium takes for them.
-    mutating func appendDateISO(_ text: ByteView) -> Bool {
-        guard let day = Self.epochDay(text) else { return false }
+    mutating func appendDateISO(_ text: ByteView, throughJava: Bool) -> Bool {
+        guard let day = throughJava ? JavaDates.epochDay(text) : Self.epochDay(text) else { return false }
         append(UInt8(ascii: "\""))
         appendDate(CalendarDate(epochDay: day))
         append("Z\"" as StaticString)
@@ -68,11 +52,11 @@ extension ByteBuffer {
     /// Units of a time of day as a number.
     enum TimeUnit { case millis, micros, nanos }
 
-    /// Appends a time of day as a number; cut to milliseconds first when `isCut`, as Debezium does in arrays.
-    mutating func appendTime(_ text: ByteView, _ unit: TimeUnit, isCut: Bool) -> Bool {
+    /// Appends a time of day as a number.
+    mutating func appendTime(_ text: ByteView, _ unit: TimeUnit, throughJava: Bool) -> Bool {
         var reader = CalendarReader(text)
         guard var micros = reader.time(), reader.isAtEnd else { return false }
-        if isCut { micros -= micros % 1000 }
+        if throughJava { micros = JavaDates.time(micros) }
         switch unit {
         case .millis: appendInteger(micros / 1000)
         case .micros: appendInteger(micros)
@@ -82,10 +66,10 @@ extension ByteBuffer {
     }
 
     /// Appends a time of day as `"13:14:15.123Z"`, where 24:00 is 00:00; or, `plain`, without zone and as it is.
-    mutating func appendTimeISO(_ text: ByteView, plain: Bool, isCut: Bool) -> Bool {
+    mutating func appendTimeISO(_ text: ByteView, plain: Bool, throughJava: Bool) -> Bool {
         var reader = CalendarReader(text)
         guard var micros = reader.time(), reader.isAtEnd else { return false }
-        if isCut { micros -= micros % 1000 }
+        if throughJava { micros = JavaDates.time(micros) }
         append(UInt8(ascii: "\""))
         appendClock(plain ? micros : micros % Self.microsPerDay, digits: -1)
         if !plain { append(UInt8(ascii: "Z")) }
@@ -94,10 +78,11 @@ extension ByteBuffer {
     }
 
     /// Appends a timetz as `"11:14:15.5Z"`, shifted to UTC.
-    mutating func appendZonedTime(_ text: ByteView) -> Bool {
+    mutating func appendZonedTime(_ text: ByteView, throughJava: Bool) -> Bool {
         var reader = CalendarReader(text)
-        guard let micros = reader.time(), let offset = reader.offset(), reader.isAtEnd else { return false }
+        guard var micros = reader.time(), let offset = reader.offset(), reader.isAtEnd else { return false }
         append(UInt8(ascii: "\""))
+        if throughJava { micros = JavaDates.zonedTime(micros) }
         let shifted = micros - offset * 1_000_000
         // 24:00:00 exactly at UTC has no other name; everything else wraps around the day.
         appendClock(
@@ -109,21 +94,21 @@ extension ByteBuffer {
     // MARK: timestamp
 
     /// Appends a timestamp as milliseconds since 1970.
-    mutating func appendTimestampMillis(_ text: ByteView) -> Bool {
-        guard let (seconds, micros) = Self.instant(text) else { return false }
+    mutating func appendTimestampMillis(_ text: ByteView, _ column: ColumnProgram) -> Bool {
+        guard let (seconds, micros) = Self.instant(text, throughJava: column.isThroughJava) else { return false }
         appendInteger(seconds &* 1000 &+ micros / 1000)
         return true
     }
 
-    /// Appends a timestamp as microseconds since 1970: more than 64 bits after the year 294246, unless `strict`, which
+    /// Appends a timestamp as microseconds since 1970: more than 64 bits after the year 294246, unless strict, which
     /// overflows as Debezium does.
-    mutating func appendTimestampMicros(_ text: ByteView, strict: Bool) -> Bool {
-        guard let (seconds, micros) = Self.instant(text) else { return false }
+    mutating func appendTimestampMicros(_ text: ByteView, _ column: ColumnProgram) -> Bool {
+        guard let (seconds, micros) = Self.instant(text, throughJava: column.isThroughJava) else { return false }
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
         let (sum, carry) = product.addingReportingOverflow(micros)
         if !overflow && !carry {
             appendInteger(sum)
-        } else if strict {
+        } else if column.isStrict {
             appendInteger((overflow ? Int64.max : product) &+ micros)
         } else {
             appendInteger(wide: Int128(seconds) * 1_000_000 + Int128(micros))
@@ -132,12 +117,12 @@ extension ByteBuffer {
     }
 
     /// Appends a timestamp as nanoseconds since 1970: more than 64 bits outside the years 1678 to 2261, unless
-    /// `strict`, which gives null then.
-    mutating func appendTimestampNanos(_ text: ByteView, strict: Bool) -> Bool {
-        switch TimestampValue(text, zoned: false) {
+    /// strict, which gives null then.
+    mutating func appendTimestampNanos(_ text: ByteView, _ column: ColumnProgram) -> Bool {
+        switch TimestampValue(text, zoned: false, throughJava: column.isThroughJava) {
         case .finite(let seconds, let micros):
             let nanos = Int128(seconds) * 1_000_000_000 + Int128(micros) * 1000
-            if strict && Int64(exactly: nanos) == nil {
+            if column.isStrict && Int64(exactly: nanos) == nil {
                 append("null" as StaticString)
             } else {
                 appendInteger(wide: nanos)
@@ -150,10 +135,10 @@ extension ByteBuffer {
     }
 
     /// Appends a timestamp as `"2020-02-29T13:14:15.12Z"`; infinities are the times Debezium takes for them.
-    mutating func appendTimestampISO(_ text: ByteView) -> Bool {
+    mutating func appendTimestampISO(_ text: ByteView, _ column: ColumnProgram) -> Bool {
         append(UInt8(ascii: "\""))
-        if !copyTimestamp(text, zoned: false, digits: -1) {
-            guard let (seconds, micros) = Self.instant(text) else { return false }
+        if column.isThroughJava || !copyTimestamp(text, zoned: false, digits: -1) {
+            guard let (seconds, micros) = Self.instant(text, throughJava: column.isThroughJava) else { return false }
             appendTimestamp(seconds, micros, digits: -1)
         }
         append("Z\"" as StaticString)
@@ -174,16 +159,18 @@ extension ByteBuffer {
         return true
     }
 
-    /// Appends a timestamptz in UTC with `digits` of a second (0: as many as needed), infinities as words.
-    mutating func appendZonedTimestamp(_ text: ByteView, digits: Int) -> Bool {
+    /// Appends a timestamptz in UTC with as many digits of a second as the column has (0: as needed), infinities as
+    /// words.
+    mutating func appendZonedTimestamp(_ text: ByteView, _ column: ColumnProgram) -> Bool {
+        let digits = column.scale == 0 ? -1 : Int(column.scale)
         append(UInt8(ascii: "\""))
-        if copyTimestamp(text, zoned: true, digits: digits == 0 ? -1 : digits) {
+        if copyTimestamp(text, zoned: true, digits: digits) {
             append("Z\"" as StaticString)
             return true
         }
-        switch TimestampValue(text, zoned: true) {
+        switch TimestampValue(text, zoned: true, throughJava: column.isThroughJava) {
         case .finite(let seconds, let micros):
-            appendTimestamp(seconds, micros, digits: digits == 0 ? -1 : digits)
+            appendTimestamp(seconds, micros, digits: digits)
             append(UInt8(ascii: "Z"))
         case .infinity, .negativeInfinity: append(text)
         case nil: return false
@@ -217,9 +204,9 @@ extension ByteBuffer {
         return true
     }
 
-    private static func instant(_ text: ByteView) -> (seconds: Int64, micros: Int64)? {
+    private static func instant(_ text: ByteView, throughJava: Bool) -> (seconds: Int64, micros: Int64)? {
         let infinite: Int64
-        switch TimestampValue(text, zoned: false) {
+        switch TimestampValue(text, zoned: false, throughJava: throughJava) {
         case .finite(let seconds, let micros): return (seconds, micros)
         case .infinity: infinite = infiniteMicros
         case .negativeInfinity: infinite = negativeInfiniteMicros

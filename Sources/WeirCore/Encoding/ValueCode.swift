@@ -26,9 +26,8 @@ enum ValueCode: UInt8, BitwiseCopyable {
     case money, moneyDouble, moneyString
     /// bytea in its four renderings.
     case base64, base64URL, hex
-    /// date in days since 1970 (`dateDaysStrict`: with Debezium's losses in a snapshot), as ISO 8601 in UTC, and as
-    /// ISO 8601 without a zone.
-    case dateDays, dateDaysStrict, dateISO, datePlain
+    /// date in days since 1970, as ISO 8601 in UTC, and as ISO 8601 without a zone.
+    case dateDays, dateISO, datePlain
     /// time of day.
     case timeMillis, timeMicros, timeNanos, timeISO, timePlain
     /// timestamp since 1970.
@@ -67,10 +66,9 @@ struct ColumnProgram: BitwiseCopyable {
     var element: ValueCode = .string
     /// Digits after the point: of a decimal (may be negative) or of seconds.
     var scale: Int16 = 0
-    /// A time of day without its microseconds: Debezium loses them in arrays.
-    var isCut: Bool { isStrict && isElement }
-    /// The program is that of an array's elements.
-    var isElement = false
+    /// The value reaches Debezium through Java's own dates and times, and must lose what it loses there: in strict
+    /// mode, elements of arrays, and dates of a snapshot.
+    var isThroughJava = false
     /// Index of the column in its relation, and so of its cell.
     var cell: Int32 = 0
     /// Part of the replica identity.

@@ -103,7 +103,7 @@ struct ValuePlan {
         let isShort = type.fractionDigits <= 3
         switch (type.kind, options.timePrecision) {
         case (.date, .isostring): return ValuePlan(.dateISO, "\"1970-01-01Z\"")
-        case (.date, _): return ValuePlan(options.strict ? .dateDaysStrict : .dateDays, "0")
+        case (.date, _): return ValuePlan(.dateDays, "0")
         case (.time, .isostring): return ValuePlan(.timeISO, "\"00:00:00Z\"")
         case (.time, .nanoseconds): return ValuePlan(.timeNanos, "0")
         case (.time, .connect): return ValuePlan(.timeMillis, "0")

@@ -9,8 +9,8 @@ extension ByteBuffer {
             appendString(text)
             return true
         case .boolean: return appendBoolean(text)
-        case .timestampMicros: return appendTimestampMicros(text, strict: column.isStrict)
-        case .zonedTimestamp: return appendZonedTimestamp(text, digits: Int(column.scale))
+        case .timestampMicros: return appendTimestampMicros(text, column)
+        case .zonedTimestamp: return appendZonedTimestamp(text, column)
         default: return appendOther(text, column)
         }
     }
@@ -46,7 +46,7 @@ extension ByteBuffer {
         case .decimal, .variableDecimal, .decimalDouble, .decimalString, .money, .moneyDouble, .moneyString, .double,
             .float, .numberOrWord:
             return appendNumber(text, column)
-        case .dateDays, .dateDaysStrict, .dateISO, .datePlain, .timeMillis, .timeMicros, .timeNanos, .timeISO,
+        case .dateDays, .dateISO, .datePlain, .timeMillis, .timeMicros, .timeNanos, .timeISO,
             .timePlain, .timestampMillis, .timestampMicros, .timestampNanos, .timestampISO, .timestampPlain,
             .zonedTimestamp, .zonedTime, .intervalMicros, .intervalMicrosInDouble, .intervalISO:
             return appendTemporal(text, column)
@@ -93,21 +93,21 @@ extension ByteBuffer {
 
     private mutating func appendTemporal(_ text: ByteView, _ column: ColumnProgram) -> Bool {
         switch column.code {
-        case .dateDays, .dateDaysStrict: appendDateDays(text)
-        case .dateISO: appendDateISO(text)
+        case .dateDays: appendDateDays(text, throughJava: column.isThroughJava)
+        case .dateISO: appendDateISO(text, throughJava: column.isThroughJava)
         case .datePlain: appendDatePlain(text)
-        case .timeMillis: appendTime(text, .millis, isCut: column.isCut)
-        case .timeMicros: appendTime(text, .micros, isCut: column.isCut)
-        case .timeNanos: appendTime(text, .nanos, isCut: column.isCut)
-        case .timeISO: appendTimeISO(text, plain: false, isCut: column.isCut)
-        case .timePlain: appendTimeISO(text, plain: true, isCut: false)
-        case .timestampMillis: appendTimestampMillis(text)
-        case .timestampMicros: appendTimestampMicros(text, strict: column.isStrict)
-        case .timestampNanos: appendTimestampNanos(text, strict: column.isStrict)
-        case .timestampISO: appendTimestampISO(text)
+        case .timeMillis: appendTime(text, .millis, throughJava: column.isThroughJava)
+        case .timeMicros: appendTime(text, .micros, throughJava: column.isThroughJava)
+        case .timeNanos: appendTime(text, .nanos, throughJava: column.isThroughJava)
+        case .timeISO: appendTimeISO(text, plain: false, throughJava: column.isThroughJava)
+        case .timePlain: appendTimeISO(text, plain: true, throughJava: false)
+        case .timestampMillis: appendTimestampMillis(text, column)
+        case .timestampMicros: appendTimestampMicros(text, column)
+        case .timestampNanos: appendTimestampNanos(text, column)
+        case .timestampISO: appendTimestampISO(text, column)
         case .timestampPlain: appendTimestampPlain(text)
-        case .zonedTimestamp: appendZonedTimestamp(text, digits: Int(column.scale))
-        case .zonedTime: appendZonedTime(text)
+        case .zonedTimestamp: appendZonedTimestamp(text, column)
+        case .zonedTime: appendZonedTime(text, throughJava: column.isThroughJava)
         case .intervalMicros: appendIntervalMicros(text, inDouble: false)
         case .intervalMicrosInDouble: appendIntervalMicros(text, inDouble: true)
         default: appendIntervalISO(text)

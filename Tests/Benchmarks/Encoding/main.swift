@@ -27,6 +27,24 @@ let relation = Relation(
     ],
     identity: .default, primaryKey: [0])
 
+/// A hundred columns of ten types, without NULLs.
+let wideKinds: [(ColumnType, String)] = [
+    (type(.int4), "123456"), (type(.int8), "-9007199254740993"), (type(.text), "some words"),
+    (type(.numeric, (12 << 16 | 4) + 4), "12345.6789"), (type(.boolean), "t"), (type(.float8), "2.718281828459045"),
+    (type(.timestamptz), "2024-06-10 12:34:56.789012+00"), (type(.uuid), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+    (type(.date), "2024-06-10"), (type(.array(type(.int4))), "{1,2,3,NULL}"),
+]
+let wide = Relation(
+    oid: 1, table: TableName(schema: "public", name: "wide"),
+    columns: (0..<100).map { Column(name: "column_\($0)", type: wideKinds[$0 % 10].0) }, identity: .default,
+    primaryKey: [0])
+let document = Relation(
+    oid: 2, table: TableName(schema: "public", name: "document"),
+    columns: [Column(name: "id", type: type(.int4)), Column(name: "body", type: type(.jsonb))], identity: .default,
+    primaryKey: [0])
+/// 10 KB of jsonb, a quote every dozen bytes.
+let body = "{" + (0..<550).map { "\"key_\($0)\": \"v\($0)\"" }.joined(separator: ", ") + "}"
+
 let note = "A remark of the usual length, with a few words, a comma and nothing that JSON would need to escape."
 
 func batch(rows: Int, perTransaction: Int) -> ChangeBatch {
@@ -50,9 +68,22 @@ func batch(rows: Int, perTransaction: Int) -> ChangeBatch {
     return builder.seal(at: 0)
 }
 
-func measure(_ name: String, _ settings: EncoderSettings, perTransaction: Int, seconds: Double) throws {
-    let rows = 4096
-    let changes = batch(rows: rows, perTransaction: perTransaction)
+func batch(of relation: Relation, rows: Int, values: [String]) -> ChangeBatch {
+    var builder = BatchBuilder(limits: BatchLimits(bytesMax: 64 << 20, rowsMax: rows))
+    builder.begin(
+        TransactionInfo(
+            xid: 700, commitLSN: LSN(1000), commitTime: 1_718_000_000_123_456, rows: 0..<0, begins: true, ends: false))
+    for _ in 0..<rows {
+        let cells = builder.cellCount
+        for value in values { builder.appendText(value.utf8) }
+        builder.addRow(.insert, relation: relation, lsn: LSN(900), cells: cells)
+    }
+    builder.commit(endLSN: LSN(2000))
+    return builder.seal(at: 0)
+}
+
+func measure(_ name: String, _ settings: EncoderSettings, _ changes: ChangeBatch, seconds: Double) throws {
+    let rows = changes.rows.count
     let encoder = EventEncoder(settings: settings)
     encoder.begin(SourceDescription(systemIdentifier: 7_300_000_000_000_000_001, database: "shop", start: .zero))
     var buffer = ByteBuffer()
@@ -73,7 +104,13 @@ let debezium = EncoderSettings(prefix: "shop")
 let flat = EncoderSettings(prefix: "shop", format: .flat)
 var metadata = debezium
 metadata.debezium.transactionMetadata = true
-try measure("debezium, 1000 rows a transaction", debezium, perTransaction: 1024, seconds: seconds)
-try measure("debezium, one row a transaction", debezium, perTransaction: 1, seconds: seconds)
-try measure("debezium with transaction metadata", metadata, perTransaction: 16, seconds: seconds)
-try measure("flat", flat, perTransaction: 1024, seconds: seconds)
+try measure("debezium, 1000 rows a transaction", debezium, batch(rows: 4096, perTransaction: 1024), seconds: seconds)
+try measure("debezium, one row a transaction", debezium, batch(rows: 4096, perTransaction: 1), seconds: seconds)
+try measure("debezium with transaction metadata", metadata, batch(rows: 4096, perTransaction: 16), seconds: seconds)
+try measure("flat", flat, batch(rows: 4096, perTransaction: 1024), seconds: seconds)
+let wideBatch = batch(of: wide, rows: 512, values: (0..<100).map { wideKinds[$0 % 10].1 })
+try measure("debezium, 100 columns of 10 types", debezium, wideBatch, seconds: seconds)
+try measure("flat, 100 columns of 10 types", flat, wideBatch, seconds: seconds)
+let documents = batch(of: document, rows: 512, values: ["1", body])
+try measure("debezium, \(body.utf8.count) bytes of jsonb", debezium, documents, seconds: seconds)
+try measure("flat, \(body.utf8.count) bytes of jsonb", flat, documents, seconds: seconds)

@@ -16,3 +16,4 @@ create table zoo.defaults(id serial primary key, i int not null default 7, t tex
 create table zoo.toasted(id int primary key, k int, t text, by bytea, j jsonb, n numeric, hs hstore, ta text[], va varchar(9000)[], ia int[], la bigint[], da date[], ua uuid[], ja jsonb[], ba bytea[], lt ltree, x xml, vb varbit);
 do $$ declare c text; begin foreach c in array array['t','by','j','hs','ta','va','ia','la','da','ua','ja','ba','x'] loop execute format('alter table zoo.toasted alter %I set storage external', c); end loop; end $$;
 create table zoo.keyed(a text, b numeric(6,2), c timestamptz, d text, primary key (c, b, a));
+create table zoo.time_arrays(id int primary key, d date[], ts timestamp[], ts3 timestamp(3)[], tz timestamptz[], ttz timetz[], t time[]);
