@@ -1,0 +1,162 @@
+import Testing
+import WeirCore
+import WeirTestKit
+
+@testable import LibPQ
+
+/// What a real catalog says, as types, keys and defaults.
+@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(1))) struct CatalogTests {
+    private struct Described {
+        let table: CatalogTable
+        let types: [String: ColumnType]
+    }
+
+    private func describe(_ setup: String, _ name: String = "t") throws -> Described {
+        let server = try PrivatePostgres.shared()
+        let database = try server.createDatabase()
+        let admin = try server.connect(database)
+        try admin.exec(setup)
+        let connection = try PGConnection(ConnectionSettings(server.url(database: database)))
+        let loaded = try CatalogTable.load(name: TableName(schema: "public", name: name), on: connection)
+        let table = try #require(loaded)
+        let catalog = TypeCatalog()
+        var types: [String: ColumnType] = [:]
+        for column in table.columns {
+            types[column.name] = try catalog.type(oid: column.typeOID, modifier: column.modifier, on: connection)
+        }
+        return Described(table: table, types: types)
+    }
+
+    @Test func builtInTypesHaveTheirKinds() throws {
+        let kinds: [(String, ColumnType.Kind)] = [
+            ("boolean", .boolean), ("smallint", .int2), ("integer", .int4), ("bigint", .int8), ("oid", .oid),
+            ("real", .float4), ("double precision", .float8), ("numeric", .numeric), ("money", .money), ("text", .text),
+            ("character varying", .varchar), ("character(3)", .bpchar), ("name", .name), ("\"char\"", .char),
+            ("bytea", .bytea), ("date", .date), ("time without time zone", .time), ("time with time zone", .timetz),
+            ("timestamp without time zone", .timestamp), ("timestamp with time zone", .timestamptz),
+            ("interval", .interval), ("uuid", .uuid), ("json", .json), ("jsonb", .jsonb), ("xml", .xml),
+            ("bit(3)", .bit), ("bit varying", .varbit), ("inet", .inet), ("cidr", .cidr), ("macaddr", .macaddr),
+            ("macaddr8", .macaddr8), ("tsvector", .tsvector), ("tsquery", .tsquery), ("pg_lsn", .pgLSN),
+            ("point", .point), ("box", .box), ("lseg", .lseg), ("path", .path), ("polygon", .polygon),
+            ("circle", .circle), ("line", .line), ("int4range", .int4range), ("int8range", .int8range),
+            ("numrange", .numrange), ("tsrange", .tsrange), ("tstzrange", .tstzrange), ("daterange", .daterange),
+            ("int4multirange", .multirange), ("oidvector", .other), ("int2vector", .other), ("xid8", .other),
+        ]
+        let columns = kinds.enumerated().map { "c\($0) \($1.0)" }.joined(separator: ", ")
+        let found = try describe("CREATE TABLE t (\(columns))")
+        for (index, kind) in kinds.enumerated() {
+            let type = try #require(found.types["c\(index)"])
+            #expect(type.kind == kind.1 && type.name == kind.0, "\(kind.0): \(type)")
+            #expect(type.oid == type.baseOID)
+        }
+    }
+
+    @Test func modifiersAreEffective() throws {
+        let found = try describe(
+            """
+            CREATE DOMAIN price AS numeric(12,4) NOT NULL; CREATE DOMAIN tag AS varchar(7); CREATE DOMAIN tag2 AS tag;
+            CREATE TABLE t (n numeric(5,2), neg numeric(3,-2), p price, tags tag[], deep tag2, v varchar(20), b bit(9),
+                ts timestamptz(3), a numeric(10,2)[], plain numeric)
+            """)
+        let types = found.types
+        #expect(types["n"]?.numericPrecision == 5 && types["n"]?.numericScale == 2)
+        #expect(types["neg"]?.numericScale == -2)
+        #expect(types["p"]?.kind == .numeric && types["p"]?.numericScale == 4 && types["p"]?.name == "public.price")
+        #expect(types["p"]?.baseOID == 1700 && types["p"]?.oid != 1700)
+        #expect(types["deep"]?.kind == .varchar && types["deep"]?.length == 7)
+        #expect(types["v"]?.length == 20 && types["b"]?.length == 9)
+        #expect(types["ts"]?.fractionDigits == 3 && types["ts"]?.name == "timestamp(3) with time zone")
+        #expect(types["plain"]?.numericScale == nil)
+        guard case .array(let element) = types["a"]?.kind, case .array(let tag) = types["tags"]?.kind else {
+            Issue.record("no arrays: \(types)")
+            return
+        }
+        #expect(element.kind == .numeric && element.numericScale == 2)
+        #expect(tag.kind == .varchar && tag.length == 7)
+    }
+
+    @Test func typesOfTheUsersOwn() throws {
+        let found = try describe(
+            """
+            CREATE SCHEMA other; CREATE TYPE mood AS ENUM ('z', 'a,b', ''); CREATE TYPE other.mood AS ENUM ('x');
+            ALTER TYPE mood ADD VALUE 'first' BEFORE 'z'; CREATE TYPE pair AS (a int, b text);
+            CREATE TYPE span AS RANGE (subtype = float8);
+            CREATE TABLE t (m mood, o other.mood, p pair, ms mood[], s span, h text)
+            """)
+        #expect(found.types["m"]?.kind == .enumeration(["first", "z", "a,b", ""]))
+        #expect(found.types["o"]?.kind == .enumeration(["x"]) && found.types["o"]?.name == "other.mood")
+        #expect(found.types["p"]?.kind == .composite && found.types["s"]?.kind == .other)
+        if case .array(let element) = found.types["ms"]?.kind {
+            #expect(element.kind == .enumeration(["first", "z", "a,b", ""]))
+        } else {
+            Issue.record("no array: \(String(describing: found.types["ms"]))")
+        }
+    }
+
+    @Test func aTypeThatIsGoneIsCarriedAsText() throws {
+        let connection = try PGConnection(ConnectionSettings(try PrivatePostgres.shared().url()))
+        let type = try TypeCatalog().type(oid: 4_000_000_000, modifier: -1, on: connection)
+        #expect(type.kind == .other && type.oid == 4_000_000_000)
+    }
+
+    @Test func enumsAreReadAnewWhenAsked() throws {
+        let server = try PrivatePostgres.shared()
+        let database = try server.createDatabase()
+        let admin = try server.connect(database)
+        try admin.exec("CREATE TYPE mood AS ENUM ('a')")
+        let oid = UInt32(try #require(try admin.number("SELECT 'mood'::regtype::oid")))
+        let connection = try PGConnection(ConnectionSettings(server.url(database: database)))
+        let catalog = TypeCatalog()
+        let before = try catalog.type(oid: oid, modifier: -1, on: connection)
+        try admin.exec("ALTER TYPE mood ADD VALUE 'b'")
+        catalog.forgetEnums()
+        let after = try catalog.type(oid: oid, modifier: -1, on: connection)
+        #expect(before.kind == .enumeration(["a"]) && after.kind == .enumeration(["a", "b"]))
+    }
+
+    @Test func keysIdentitiesAndKinds() throws {
+        let found = try describe(
+            """
+            CREATE TABLE t (a int, gone int, b text NOT NULL, c int UNIQUE NOT NULL,
+                g int GENERATED ALWAYS AS (a * 2) STORED,
+                i int GENERATED BY DEFAULT AS IDENTITY, PRIMARY KEY (b, a));
+            ALTER TABLE t DROP COLUMN gone; ALTER TABLE t REPLICA IDENTITY USING INDEX t_c_key;
+            CREATE UNIQUE INDEX covering ON t (c) INCLUDE (i);
+            INSERT INTO t (a, b, c) SELECT g, g, g FROM generate_series(1, 50) g;
+            ANALYZE t
+            """)
+        let table = found.table
+        #expect(table.columns.map(\.name) == ["a", "b", "c", "g", "i"])
+        #expect(table.columns.map(\.number) == [1, 3, 4, 5, 6])
+        #expect(table.primaryKey == ["b", "a"] && table.identityIndex == ["c"])
+        #expect(table.replicaIdentity == .index && table.hasIdentity && table.kind == "r")
+        #expect(table.columns.map(\.isNotNull) == [true, true, true, false, true])
+        #expect(table.columns.map(\.isGenerated) == [false, false, false, true, false])
+        #expect(table.columns.map(\.identity) == [nil, nil, nil, nil, "d"])
+        #expect(table.estimatedRows == 50)
+    }
+
+    @Test(
+        arguments: [
+            ("int DEFAULT 5", "5"), ("int DEFAULT -5", "-5"), ("bigint DEFAULT 5", "5"),
+            ("numeric(6,2) DEFAULT 1.50", "1.50"),
+            ("text DEFAULT 'it''s'", "it's"), ("text DEFAULT ''", ""), ("text DEFAULT E'a\\\\b'", "a\\b"),
+            ("varchar(9) DEFAULT 'x'", "x"), ("boolean DEFAULT true", "true"),
+            ("date DEFAULT '2024-02-03'", "2024-02-03"),
+            ("jsonb DEFAULT '{\"a\": 1}'", "{\"a\": 1}"), ("int[] DEFAULT '{1,2}'", "{1,2}"),
+            ("text DEFAULT 'now()'", "now()"), ("timestamptz DEFAULT now()", nil), ("text DEFAULT NULL", nil),
+            ("text DEFAULT 'a' || 'b'", nil), ("int DEFAULT 1 + 2", nil), ("text DEFAULT upper('x')", nil),
+            ("serial", nil), ("text", nil), ("int DEFAULT length('abc')", nil), ("text DEFAULT current_user", nil),
+        ] as [(String, String?)])
+    func literalDefaultsAreTaken(declaration: String, expected: String?) throws {
+        let found = try describe("CREATE TABLE t (c \(declaration))")
+        #expect(found.table.columns.first?.literalDefault == expected)
+    }
+
+    @Test func missingTablesAreNil() throws {
+        let connection = try PGConnection(ConnectionSettings(try PrivatePostgres.shared().url()))
+        let byName = try CatalogTable.load(name: TableName(schema: "public", name: "no'such\""), on: connection)
+        let byOID = try CatalogTable.load(oid: 4_000_000_000, on: connection)
+        #expect(byName == nil && byOID == nil)
+    }
+}
