@@ -76,6 +76,12 @@ struct StatementTests {
         #expect(ColumnSet().isEmpty && !set.isEmpty)
     }
 
+    @Test func copyPaysForItsRoundTrips() {
+        #expect(RowApplier.copyRowsMin(roundTrip: .microseconds(40)) == 64)
+        #expect(RowApplier.copyRowsMin(roundTrip: .milliseconds(1)) == 500)
+        #expect(RowApplier.copyRowsMin(roundTrip: .seconds(1)) == 2048)
+    }
+
     @Test func equalityByType() {
         func type(_ oid: UInt32, _ kind: ColumnType.Kind) -> ColumnType { ColumnType(oid: oid, name: "", kind: kind) }
         let facts: [UInt32: Equality.TypeFacts] = [

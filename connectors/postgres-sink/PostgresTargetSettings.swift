@@ -85,8 +85,8 @@ public struct PostgresTargetSettings: Sendable, Equatable {
     public var connectTimeoutSeconds: Int
     /// How long opening may wait for locks and for another session that is ending.
     public var openTimeout: Duration
-    /// A run of so many inserts into one table becomes a COPY.
-    var copyRowsMin = 64
+    /// A run of so many inserts into one table becomes a COPY; nil: as many as pay for its round trips.
+    var copyRowsMin: Int?
     /// Bytes between two synchronisation points of the pipeline; libpq moves what is unsent at each partial send.
     var syncBytes = 32 << 10
     /// Bytes sent whose results have not been read.

@@ -8,6 +8,7 @@ final class RowApplier {
     private let channel: PipelineChannel
     let book: PlanBook
     private let settings: PostgresTargetSettings
+    private let copyRowsMin: Int
     private var values = ParameterBuffer()
     private var encoder = CopyEncoder()
     private let shaper: RowShaper
@@ -22,6 +23,7 @@ final class RowApplier {
         self.channel = channel
         self.book = book
         self.settings = settings
+        copyRowsMin = settings.copyRowsMin ?? Self.copyRowsMin(roundTrip: session.roundTrip)
         shaper = RowShaper(applyMode: settings.applyMode, onMissingRow: settings.onMissingRow)
         channel.context = { [unowned book] expectation in
             guard expectation.plan >= 0 else { return nil }
@@ -30,6 +32,12 @@ final class RowApplier {
                 table: plan.relation.table, keyColumns: plan.keyColumnNames, operation: expectation.operation,
                 commitLSN: expectation.commitLSN)
         }
+    }
+
+    /// From how many rows on a COPY is faster than as many statements: it costs three round trips, to empty the
+    /// pipeline, to begin and to end, and saves about 6 µs a row.
+    static func copyRowsMin(roundTrip: Duration) -> Int {
+        min(max(64, Int(roundTrip / .microseconds(2))), 2048)
     }
 
     /// Sends the changes of these rows; failures may only show when the channel is drained.
@@ -66,7 +74,7 @@ final class RowApplier {
         case .insert, .read:
             if work.mayCopy, index >= singleUntil, plan.canCopy, settings.applyMode == .exact {
                 let end = endOfRun(index, &work)
-                if end - index >= settings.copyRowsMin {
+                if end - index >= copyRowsMin {
                     try copy(index..<end, plan, &work)
                     return end
                 }

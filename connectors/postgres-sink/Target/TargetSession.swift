@@ -15,6 +15,8 @@ final class TargetSession {
     /// Waits end here with an error; nil means never.
     var deadline: ContinuousClock.Instant?
     private var noValues = ParameterBuffer()
+    /// The shortest time between a question and its answer when the session began.
+    let roundTrip: Duration
 
     /// Connects. Values have one text form, names resolve in `pg_catalog` only, a commit is on disk when it is
     /// confirmed, row-level security and the isolation level are those of an ordinary session.
@@ -29,10 +31,22 @@ final class TargetSession {
         ]
         do throws(PGError) {
             connection = try PGConnection(connect)
+            roundTrip = Self.measureRoundTrip(connection)
         } catch {
             throw error.weirError(stage: .sink, peer: Self.peer)
         }
         watchConnection()
+    }
+
+    /// How long an answer takes that costs the server nothing.
+    private static func measureRoundTrip(_ connection: borrowing PGConnection) -> Duration {
+        var shortest = Duration.seconds(1)
+        for _ in 0..<3 {
+            let began = ContinuousClock.now
+            guard (try? connection.execute("", operation: "connect")) != nil else { break }
+            shortest = min(shortest, .now - began)
+        }
+        return shortest
     }
 
     /// Without this, a session whose agent is gone holds its locks, the agent's among them, for as long as its
