@@ -74,8 +74,8 @@ struct GoldenScenarios {
             replace(&line, #""ts_(ms|us|ns)":("TS"|\d+)"#) { "\"ts_\($0[1])\":\"TS\"" }
             replace(&line, #"\\"(LSN)?\d+\\""#) { _ in "\\\"LSN\\\"" }
             replace(&line, #""lsn":("LSN\d+"|\d+)"#) { _ in "\"lsn\":\"LSN\"" }
-            replace(&line, #""id":"(TX)?(\d+):(LSN)?\d+""#) {
-                "\"id\":\"\(token(String($0[2]), $0[1], &transactions)):LSN\""
+            replace(&line, #""id":"(TX)?(\d+):(LSN)?\d+""#) { match in
+                "\"id\":\"\(token(match[2], match[1], &transactions)):LSN\""
             }
             replace(&line, #""txId":("TX(\d+)"|\d+)"#) { match in
                 let number = match[1].filter(\.isNumber)

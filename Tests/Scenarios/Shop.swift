@@ -24,8 +24,8 @@ struct Shop {
 
     static let schema = """
         CREATE TABLE customers (id bigint PRIMARY KEY, name text NOT NULL, email text, note text);
-        CREATE TABLE orders (
-            id bigint PRIMARY KEY, customer bigint, amount numeric(12,2), status text, placed timestamptz);
+        CREATE TABLE orders
+          (id bigint PRIMARY KEY, customer bigint, amount numeric(12,2), status text, placed timestamptz);
         CREATE TABLE log_lines (at int, line text);
         """
 
