@@ -92,6 +92,7 @@ public final class KafkaSink: Sink {
         guard let link else { return }
         while true {
             if let failure = deliveries.failure { throw failure }
+            if session?.isGivenUp == true { return }
             let left = deadline - ContinuousClock.now
             if link.producer.flush(max(.zero, min(left, .milliseconds(500)))) { break }
             guard left > .zero else {

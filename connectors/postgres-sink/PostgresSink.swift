@@ -62,8 +62,11 @@ public final class PostgresSink: Sink {
     public func flush(deadline: ContinuousClock.Instant) throws(WeirError) {
         guard !isAbandoned, let worker, let session else { return }
         do throws(TargetFailure) {
-            if try worker.flush(deadline: deadline) { session.resolveAll(through: lastTicket) }
+            if try worker.flush(deadline: deadline, isGivenUp: { session.isGivenUp }) {
+                session.resolveAll(through: lastTicket)
+            }
         } catch {
+            if case .cancelled = error { return }
             if case .server(let cause, _) = error, cause.kind == .timeout {
                 throw WeirError(
                     .drainTimedOut, stage: .sink, "The target did not confirm the last transactions in time",

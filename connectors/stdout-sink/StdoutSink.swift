@@ -37,8 +37,6 @@ public final class StdoutSink: Sink {
     private let encoder: EventEncoder
     private var printer: LineOutput?
     private var session: SinkSession?
-    /// Transactions that begin below it were printed by an earlier run.
-    private var resume = LSN.zero
     /// Where the encoder works; it holds one row's events at a time.
     private var encoded = ByteBuffer()
     private var rendering = EventLines()
@@ -63,10 +61,9 @@ public final class StdoutSink: Sink {
         return .positionKeptElsewhere
     }
 
-    /// Remembers where to report to, and what was printed by an earlier run.
+    /// Remembers where to report to.
     public func begin(_ source: SourceDescription, session: SinkSession) throws(WeirError) {
         self.session = session
-        resume = session.resume?.lsn ?? .zero
         encoder.begin(source)
     }
 
@@ -94,7 +91,6 @@ public final class StdoutSink: Sink {
     public func close() { printer = nil }
 
     private func render(_ batch: ChangeBatch) throws(WeirError) {
-        if let part = batch.snapshot, part.isFirst, part.purpose == .initial { resume = .zero }
         do throws(WeirError) {
             try appendLines(of: batch)
         } catch {
@@ -120,20 +116,12 @@ public final class StdoutSink: Sink {
         let start = out.count
         do throws(WeirError) {
             try encoder.encode(batch, into: &encoded) { (event, bytes) throws(WeirError) in
-                guard isNew(event, of: batch) else { return }
                 rendering.append(event, of: encoder.topics, bytes, to: &out)
             }
         } catch {
             out.truncate(to: start)
             throw error
         }
-    }
-
-    /// Rows of a snapshot are always new. Of the stream, the source may send again what this sink has and another one
-    /// has not.
-    private func isNew(_ event: EncodedEvent, of batch: ChangeBatch) -> Bool {
-        guard batch.snapshot == nil, event.transaction >= 0 else { return true }
-        return batch.transactions[event.transaction].commitLSN >= resume
     }
 
     /// Writes the buffer and reports its batches as durable; false when there was no room and `mayWait` said no.

@@ -92,6 +92,21 @@ public struct ChangeBatch: Sendable {
             transactions: part, endLSN: last.endLSN, sealedAt: sealedAt)
     }
 
+    /// The batch without the transactions whose commit LSN is below `position`, and without their rows. Transactions of
+    /// a stream come in commit order, so these are the first ones.
+    public func dropping(transactionsBelow position: LSN) -> ChangeBatch {
+        let count = transactions.prefix { $0.commitLSN < position }.count
+        guard count > 0 else { return self }
+        let dropped = transactions[count - 1].rows.upperBound
+        let kept = rows[dropped...].map { $0.moving(toTransaction: $0.transaction - Int32(count)) }
+        let left = transactions[count...].map { transaction in
+            var moved = transaction
+            moved.rows = transaction.rows.lowerBound - dropped..<transaction.rows.upperBound - dropped
+            return moved
+        }
+        return replacing(rows: kept, transactions: left)
+    }
+
     /// The batch with other rows, relations or transactions over the same arena and, unless given, the same cells.
     public func replacing(
         rows: [Row], cells: [Cell]? = nil, relations: [Relation]? = nil, transactions: [TransactionInfo]? = nil,

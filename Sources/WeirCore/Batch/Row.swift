@@ -65,4 +65,11 @@ public struct Row: Sendable, Equatable, BitwiseCopyable {
         self.ordinal = ordinal
         self.lsn = lsn
     }
+
+    /// The row as part of another transaction of its batch.
+    func moving(toTransaction index: Int32) -> Row {
+        Row(
+            operation: operation, oldTuple: oldTuple, flags: flags, relation: relation, transaction: index,
+            cells: cells, oldCells: oldCells, ordinal: ordinal, lsn: lsn)
+    }
 }

@@ -41,10 +41,13 @@ struct SinkRunner: Sendable {
             attempt: attempt, index: index, drainLimit: drainLimit, resume: resume, logger: logger)
         try sink.begin(description, session: session)
         attempt.monitor.update { $0.sinks[index].hasBegun = true }
+        var past = Self.past(opening, resume)
         while true {
             switch next() {
             case .write(let batch, let ticket, let moreFollows):
-                try sink.write(batch, ticket: ticket, moreFollows: moreFollows)
+                if let part = batch.snapshot, part.isFirst, part.purpose == .initial { past = .zero }
+                let news = batch.snapshot == nil ? batch.dropping(transactionsBelow: past) : batch
+                try sink.write(news, ticket: ticket, moreFollows: moreFollows)
                 try finishWrite(of: ticket)
             case .drain(let deadline, let isCut):
                 try sink.flush(deadline: deadline)
@@ -54,6 +57,14 @@ struct SinkRunner: Sendable {
                 return
             }
         }
+    }
+
+    /// Transactions with a lower commit LSN were made durable by a sink before this attempt, and come again when another
+    /// sink is behind it. A sink that keeps its own position compares for itself, since that position may move under it;
+    /// a token's source counts differently and resumes exactly.
+    private static func past(_ opening: SinkOpening, _ resume: StoredPosition?) -> LSN {
+        guard opening == .positionKeptElsewhere, let resume, resume.token == nil else { return .zero }
+        return resume.lsn
     }
 
     /// Looks after a `write` that returned: only one that was cut short may leave its batch.

@@ -24,7 +24,8 @@ public protocol Sink: AnyObject {
     /// durable already).
     ///
     /// - A batch without rows but with an `endLSN` moves the position of an idle source: store it, resolve it.
-    /// - Transactions whose `commitLSN` is below the sink's own position were applied before: skip their rows.
+    /// - A sink that keeps its own position skips transactions whose `commitLSN` is below it: they were applied before.
+    ///   For the others the pipeline has left them out; such a batch may be empty.
     /// - The first batch of a snapshot (`snapshot.isFirst`) starts the sink afresh: forget an older position.
     /// - `moreFollows` is false when no other batch waits: a sink that groups transactions commits now.
     func write(_ batch: ChangeBatch, ticket: UInt64, moreFollows: Bool) throws(WeirError)

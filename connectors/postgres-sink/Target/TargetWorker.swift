@@ -233,10 +233,12 @@ final class TargetWorker {
     }
 
     /// Commits what is whole and gives up the rest, within the deadline. True when something was committed.
-    func flush(deadline: ContinuousClock.Instant) throws(TargetFailure) -> Bool {
+    func flush(
+        deadline: ContinuousClock.Instant, isGivenUp: @escaping () -> Bool
+    ) throws(TargetFailure) -> Bool {
         guard case .commit(let lsn)? = planner.commitAtFlush else { return false }
         session.deadline = deadline
-        session.isCancelled = { false }
+        session.isCancelled = isGivenUp
         try commitOrRecover(lsn)
         planner.reset()
         return true
