@@ -51,6 +51,25 @@ struct ApplyTests {
         #expect(try target.rows("SELECT * FROM t ORDER BY id") == ["1|d", "2|a"])
     }
 
+    @Test func leavesRowsOfTablesThatInheritAlone() throws {
+        let target = try Target(
+            """
+            CREATE TABLE parent (id int PRIMARY KEY, v text); CREATE TABLE heir () INHERITS (parent);
+            INSERT INTO parent VALUES (1, 'p'), (2, 'p'); INSERT INTO heir VALUES (1, 'h'), (2, 'h'), (3, 'h')
+            """)
+        let (parent, full) = (try target.relation("parent"), try target.relation("parent", identity: .full))
+        let driver = try SinkDriver(target.settings)
+        try driver.write(
+            transaction(100) {
+                $0.update(parent, ["1", "x"])
+                $0.delete(full, full: ["2", "p"])
+            })
+        let rows = "SELECT tableoid::regclass, id, v FROM parent ORDER BY 1, 2"
+        #expect(try target.rows(rows) == ["parent|1|x", "heir|1|h", "heir|2|h", "heir|3|h"])
+        try driver.write(transaction(200) { $0.truncate([parent]) })
+        #expect(try target.rows(rows) == ["heir|1|h", "heir|2|h", "heir|3|h"])
+    }
+
     @Test func leavesUnchangedToastAlone() throws {
         let target = try Target("CREATE TABLE t (id int PRIMARY KEY, big text NOT NULL, a text)")
         let t = try target.relation("t")

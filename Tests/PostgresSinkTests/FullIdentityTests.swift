@@ -19,6 +19,20 @@ struct FullIdentityTests {
         #expect(try target.rows("SELECT * FROM t ORDER BY b") == ["1|x", "1|x", "1|y"])
     }
 
+    @Test func swapsKeysThatMayBeEqualUntilTheCommit() throws {
+        let target = try Target("CREATE TABLE t (id int PRIMARY KEY DEFERRABLE, v text)")
+        let t = try target.relation("t", identity: .full)
+        let driver = try SinkDriver(target.settings)
+        try driver.write(
+            transaction(100) {
+                $0.insert(t, ["1", "a"])
+                $0.insert(t, ["2", "b"])
+                $0.update(t, ["2", "a"], full: ["1", "a"])
+                $0.update(t, ["1", "b"], full: ["2", "b"])
+            })
+        #expect(try target.rows("SELECT * FROM t ORDER BY id") == ["1|b", "2|a"])
+    }
+
     @Test func findsRowsByNulls() throws {
         let target = try Target("CREATE TABLE t (a int, b text)")
         let t = try target.relation("t")

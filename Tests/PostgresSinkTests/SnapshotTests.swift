@@ -119,6 +119,21 @@ struct SnapshotTests {
         #expect(try target.rows("SELECT count(*) FROM a") == ["3"])
     }
 
+    @Test(arguments: [PostgresTargetSettings.SnapshotPolicy.refuse, .truncate])
+    func copiesAParentWithoutTouchingTheRowsOfTablesThatInherit(
+        _ notEmpty: PostgresTargetSettings.SnapshotPolicy
+    ) throws {
+        let target = try Target(
+            "CREATE TABLE parent (id int PRIMARY KEY, v text); CREATE TABLE heir (w int) INHERITS (parent)")
+        let (parent, heir) = (try target.relation("parent"), try target.relation("heir"))
+        let driver = try SinkDriver(target.settings { $0.onSnapshotNotEmpty = notEmpty })
+        for batch in table(heir, [["1", "h", "0"], ["2", "h", "0"]], isFirst: true) { try driver.write(batch) }
+        for batch in table(parent, [["1", "p"], ["3", "p"]], isLast: true) { try driver.write(batch) }
+        #expect(
+            try target.rows("SELECT tableoid::regclass, id FROM parent ORDER BY 1, 2")
+                == ["parent|1", "parent|3", "heir|1", "heir|2"])
+    }
+
     @Test func emptiesTablesThatForeignKeysPointTo() throws {
         let target = try Target(
             """

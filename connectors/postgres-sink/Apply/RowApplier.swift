@@ -172,7 +172,7 @@ final class RowApplier {
         repeat {
             let row = work.batch.rows[index]
             if row.relation != work.relation { try turn(to: row, &work) }
-            if let plan = work.plan, !tables.contains(plan.layout.table) { tables.append(plan.layout.table) }
+            if let name = work.plan?.layout.ownRows, !tables.contains(name) { tables.append(name) }
             index += 1
         } while index < work.end && work.batch.rows[index].operation == .truncate
             && work.batch.rows[index].flags.contains(.continuesStatement)

@@ -57,8 +57,13 @@ struct TableLayout: Sendable {
     var conflict: [Int]
     /// The target is partitioned: a row's place is its partition and its ctid.
     var isPartitioned = false
+    /// Tables inherit from the target: their rows are not this table's.
+    var hasHeirs = false
     /// Quoted names of columns that only the target has: `replace` keeps their values.
     var extra: [String] = []
+
+    /// The table as FROM, UPDATE, DELETE and TRUNCATE have to name it: without the rows of tables that inherit.
+    var ownRows: String { hasHeirs ? "ONLY \(table)" : table }
 
     /// All columns Weir writes.
     var written: ColumnSet { ColumnSet(columns.indices.filter { columns[$0].isWritten }) }
@@ -93,7 +98,9 @@ struct StatementText: Sendable, Equatable {
         case .replace: sql = parts.replace()
         case .move: sql = parts.replace() + parts.onConflict()
         case .amend: sql = parts.amend()
-        case .probe: sql = "SELECT 1 FROM \(layout.table) WHERE \(parts.condition())\(layout.isKeyed ? "" : " LIMIT 1")"
+        case .probe:
+            let limit = layout.isKeyed ? "" : " LIMIT 1"
+            sql = "SELECT 1 FROM \(layout.ownRows) WHERE \(parts.condition())\(limit)"
         }
     }
 }
@@ -145,10 +152,10 @@ private struct Parts {
         let assignments = newCells.enumerated()
             .filter { shape.kind == .update || !layout.columns[$1].isAlwaysIdentity }
             .map { "\(name($1)) = $\($0 + 1)" }.joined(separator: ", ")
-        return place("UPDATE \(layout.table) SET \(assignments)", joining: "FROM")
+        return place("UPDATE \(layout.ownRows) SET \(assignments)", joining: "FROM")
     }
 
-    func delete() -> String { place("DELETE FROM \(layout.table)", joining: "USING") }
+    func delete() -> String { place("DELETE FROM \(layout.ownRows)", joining: "USING") }
 
     /// The statement with its condition. Without a key several rows may match: one of them is chosen by its place.
     private func place(_ statement: String, joining word: String) -> String {
@@ -163,7 +170,7 @@ private struct Parts {
 
     /// One row that matches. Among equal rows, one whose text forms are the same comes first.
     private func choice(_ columns: String) -> String {
-        var sql = "SELECT \(columns) FROM \(layout.table)"
+        var sql = "SELECT \(columns) FROM \(layout.ownRows)"
         let condition = condition()
         if !condition.isEmpty { sql += " WHERE \(condition)" }
         let exact = keyCells.enumerated().compactMap { index, column -> String? in

@@ -52,6 +52,7 @@ final class TablePlan {
             table: relation.table.sql, columns: columns,
             compare: key ?? columns.indices.filter { columns[$0].isWritten }, isKeyed: key != nil,
             conflict: conflict.compactMap { relation.columnIndex($0) }, isPartitioned: target.isPartitioned,
+            hasHeirs: target.hasHeirs,
             extra: target.columns.filter { !$0.isGenerated && relation.columnIndex($0.name) == nil }
                 .map { TableName.quote($0.name) })
         written = layout.written
@@ -87,6 +88,8 @@ final class TablePlan {
     private static func key(_ relation: Relation, _ target: TargetTable) -> [Int]? {
         switch relation.identity {
         case .full:
+            // With a deferrable key two rows may share it for a moment: then only the whole row tells them apart.
+            guard target.hasImmediatePrimaryKey else { return nil }
             let primary = target.primaryKey.map { relation.columnIndex($0) }
             return primary.isEmpty || primary.contains(nil) ? nil : primary.compactMap { $0 }
         case .default, .index:

@@ -23,14 +23,14 @@ final class CatalogReader {
         let rights = try session.run(Self.rightsSQL, ["\(found.oid)"])
         var privileges: TargetTable.Privileges = []
         for (index, entry) in TargetTable.Privileges.names.enumerated()
-        where rights.boolean(row: 0, column: 1 + index) == true {
+        where rights.boolean(row: 0, column: 2 + index) == true {
             privileges.insert(entry.0)
         }
         return TargetTable(
             name: name, oid: found.oid, kind: found.kind, columns: try columns(of: found),
             uniqueKeys: try uniqueKeys(of: found.oid), identityIndex: found.identityIndex,
             rowSecurity: found.hasActiveRowSecurity, isReferenced: rights.boolean(row: 0, column: 0) ?? false,
-            privileges: privileges)
+            hasHeirs: rights.boolean(row: 0, column: 1) ?? false, privileges: privileges)
     }
 
     private func columns(of table: CatalogTable) throws(TargetFailure) -> [TargetTable.Column] {
@@ -84,9 +84,13 @@ final class CatalogReader {
         return keys
     }
 
+    /// The chunks of a TimescaleDB table inherit from it too, but hold its own rows.
     private static let rightsSQL = """
         SELECT EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.confrelid = t.oid
                        AND f.conrelid <> t.oid),
+               EXISTS (SELECT FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid AND NOT c.relispartition
+                       JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> '_timescaledb_internal'
+                       WHERE h.inhparent = t.oid),
                has_table_privilege(t.oid, 'SELECT'), has_table_privilege(t.oid, 'INSERT'),
                has_table_privilege(t.oid, 'UPDATE'), has_table_privilege(t.oid, 'DELETE'),
                has_table_privilege(t.oid, 'TRUNCATE')

@@ -49,10 +49,13 @@ struct TargetTable: Sendable, Equatable {
     var rowSecurity: Bool
     /// A foreign key of another table points here.
     var isReferenced: Bool
+    /// Tables inherit from this one, whose rows a statement without ONLY would meet as well.
+    var hasHeirs = false
     var privileges: Privileges
 
     var isPartitioned: Bool { kind == "p" }
     var primaryKey: [String] { uniqueKeys.first { $0.isPrimary }?.columns ?? [] }
+    var hasImmediatePrimaryKey: Bool { uniqueKeys.contains { $0.isPrimary && $0.isImmediate } }
 
     /// What the table is when it is none that rows can be written to; nil for tables.
     var unusableKind: String? {

@@ -194,7 +194,7 @@ private struct TargetInspection {
                 Finding(
                     .warning, subject, "No unique index covers the key: each update or delete reads the whole table",
                     remedy: "Run on the target: CREATE UNIQUE INDEX ON \(plan.layout.table) (\(columns));"))
-        } else if plan.identity == .row {
+        } else if plan.identity == .row, plan.target.primaryKey.isEmpty {
             findings.append(
                 Finding(
                     .warning, subject, "The table has no key: each update or delete may read the whole table",
@@ -212,7 +212,7 @@ private struct TargetInspection {
     /// A table that holds rows stops a first snapshot.
     private func contents(_ plan: TablePlan, _ subject: String) throws(TargetFailure) -> [Finding] {
         guard settings.onSnapshotNotEmpty == .refuse else { return [] }
-        let found = try session.run("SELECT EXISTS (SELECT FROM \(plan.layout.table))")
+        let found = try session.run("SELECT EXISTS (SELECT FROM \(plan.layout.ownRows))")
         guard found.boolean(row: 0, column: 0) == true, try !ledger.isKnown(plan.relation.table) else { return [] }
         return [
             Finding(

@@ -100,7 +100,7 @@ final class SnapshotWriter {
     /// Makes room for the rows, or refuses, and says how they go in.
     private func prepare(_ plan: TablePlan, _ part: SnapshotPart) throws(TargetFailure) -> Way {
         let direct: Way = plan.canCopy ? .copy : .insert
-        let found = try session.run("SELECT EXISTS (SELECT FROM \(plan.layout.table))")
+        let found = try session.run("SELECT EXISTS (SELECT FROM \(plan.layout.ownRows))")
         guard found.boolean(row: 0, column: 0) == true else { return direct }
         if part.purpose == .initial, try progress.hasCopied(plan.relation.table) {
             try empty(plan)
@@ -119,7 +119,7 @@ final class SnapshotWriter {
     }
 
     private func notEmpty(_ plan: TablePlan, _ part: SnapshotPart) -> WeirError {
-        let name = plan.layout.table
+        let name = plan.layout.ownRows
         let cause =
             part.purpose == .initial
             ? "no snapshot of this pipeline put them there"
@@ -133,7 +133,7 @@ final class SnapshotWriter {
     /// TRUNCATE where that is possible; a table that foreign keys point to can only be emptied row by row.
     private func empty(_ plan: TablePlan) throws(TargetFailure) {
         let mayTruncate = plan.target.privileges.contains(.truncate) && !plan.target.isReferenced
-        _ = try session.run((mayTruncate ? "TRUNCATE TABLE " : "DELETE FROM ") + plan.layout.table)
+        _ = try session.run((mayTruncate ? "TRUNCATE TABLE " : "DELETE FROM ") + plan.layout.ownRows)
     }
 
     private func write(_ batch: ChangeBatch) throws(TargetFailure) {
