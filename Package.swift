@@ -29,7 +29,10 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "weir", targets: ["weir"]),
+        // What a program with a connector of its own is made of.
         .library(name: "WeirCore", targets: ["WeirCore"]),
+        .library(name: "PostgresSource", targets: ["PostgresSource"]),
+        .library(name: "LibSQLite", targets: ["LibSQLite"]),
     ],
     targets: [
         // The distribution's C libraries: a module map and a shim header each.

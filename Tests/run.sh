@@ -67,6 +67,10 @@ servers_before_end() {
 
 build() { swift build --build-tests 2>&1 | tee "$SERVERS_DIR/build.log" | digest; }
 
+# The example that is a package of its own, in a build folder of its own.
+example=(--package-path examples/write-your-own-sink --scratch-path .build/examples)
+build_example() { swift build "${example[@]}" 2>&1 | tee -a "$SERVERS_DIR/build.log" | digest; }
+
 # digest: of the compiler's output, what it says about the code, and a line of progress every 20 seconds.
 digest() {
     local line next=$((SECONDS + 20))
@@ -99,6 +103,7 @@ servers_begin
 command -v swift >/dev/null || die "no swift in PATH: see https://www.swift.org/install/linux/"
 
 timed "build" grouped build || die "the build failed"
+[[ -n $unit ]] || timed "build of the example" grouped build_example || die "the example's build failed"
 if grep -q 'warning:' "$SERVERS_DIR/build.log"; then die "the build has warnings, shown above; Weir has none"; fi
 
 WEIR_BINARY=$(swift build --show-bin-path)/weir
@@ -115,6 +120,8 @@ else
     timed "broker" servers_kafka
     export WEIR_TEST_PG_BIN=$SERVERS_PG_BIN WEIR_TEST_KAFKA=$KAFKA_BOOTSTRAP WEIR_TEST_KAFKA_KIND=$KAFKA_KIND
     [[ -z ${KAFKA_HOME:-} ]] || export KAFKA_HOME
+    WEIR_EXAMPLE_SINK=$(swift build "${example[@]}" --show-bin-path)/tally
+    export WEIR_EXAMPLE_SINK
 fi
 
 status=0

@@ -190,8 +190,12 @@ servers_postgres() {
     for setting in "$@"; do options+=(-c "$setting"); done
     servers_spawn QUIT "$log" "$SERVERS_PG_BIN/postgres" -D "$data" "${options[@]}"
     servers_await "$SERVERS_PID" "$POSTGRES_PORT" "$log" || die "PostgreSQL did not start"
-    servers_as "$SERVERS_PG_BIN/pg_isready" -q -t 30 -h 127.0.0.1 -p "$POSTGRES_PORT" \
-        || die "PostgreSQL does not answer"
+    # It listens before it answers: "starting up" is an answer too, and not one that pg_isready waits behind.
+    local left=600
+    until servers_as "$SERVERS_PG_BIN/pg_isready" -q -t 5 -h 127.0.0.1 -p "$POSTGRES_PORT"; do
+        ((left-- > 0)) || die "PostgreSQL does not answer"
+        sleep 0.1
+    done
     POSTGRES_URL=postgresql://postgres@127.0.0.1:$POSTGRES_PORT/postgres
     say "PostgreSQL '$name' on 127.0.0.1:$POSTGRES_PORT"
 }

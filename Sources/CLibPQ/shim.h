@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,3 +16,9 @@ static inline int weir_poll(struct pollfd *entries, unsigned count, int64_t nano
 }
 
 static inline int weir_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+// Bytes that a read of the socket would find now; -1 when that cannot be told. ioctl is variadic.
+static inline int weir_bytes_waiting(int socket) {
+    int count = 0;
+    return ioctl(socket, FIONREAD, &count) == 0 ? count : -1;
+}

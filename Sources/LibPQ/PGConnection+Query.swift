@@ -75,6 +75,9 @@ extension PGConnection {
         guard unsafe PQconsumeInput(handle) == 1 else { throw connectionError(operation) }
     }
 
+    /// Bytes in the socket that were not read yet, encrypted ones where TLS is on; negative when that cannot be told.
+    borrowing func bytesWaiting() -> Int { unsafe Int(weir_bytes_waiting(PQsocket(handle))) }
+
     /// Looks, without waiting, whether the server closed an idle connection; throws the loss.
     public borrowing func checkAlive() throws(PGError) {
         // The first read takes the server's farewell, the second one finds the end behind it.

@@ -53,6 +53,8 @@ public struct ReplicationSession: ~Copyable {
     public private(set) var connection: PGConnection
     private static var never: ContinuousClock.Instant { .now.advanced(by: .seconds(100_000_000)) }
     private var streaming = false
+    /// The socket was read since the last wait.
+    private var hasRead = false
     private var ended = false
     private var unsent = false
 
@@ -129,10 +131,12 @@ public struct ReplicationSession: ~Copyable {
     }
 
     /// Takes the next message. `dry` means that the socket was read as well and had nothing: wait, then call again.
+    /// With `leastBytes` it may have had fewer than so many: since the last wait or pause the socket was read, and what
+    /// came meanwhile is left to gather.
     ///
     /// Throws the server's error when the stream ends with one, for example when the slot was invalidated or the
     /// publication does not exist.
-    public mutating func next() throws(PGError) -> Event {
+    public mutating func next(leastBytes: Int = 0) throws(PGError) -> Event {
         if ended { return .ended }
         for attempt in 0...1 {
             switch try connection.nextCopyData(operation: "receive") {
@@ -145,7 +149,11 @@ public struct ReplicationSession: ~Copyable {
                 ended = true
                 try readEnd()
                 return .ended
-            case .wouldBlock: if attempt == 0 { try connection.consumeInput("receive") }
+            case .wouldBlock:
+                guard attempt == 0 else { break }
+                if hasRead, leastBytes > 0, connection.bytesWaiting() < leastBytes { return .dry }
+                hasRead = true
+                try connection.consumeInput("receive")
             }
         }
         return .dry
@@ -155,6 +163,7 @@ public struct ReplicationSession: ~Copyable {
     public mutating func wait(until deadline: ContinuousClock.Instant?, wake: WakeSignal? = nil) throws(PGError)
         -> WaitResult
     {
+        hasRead = false
         if unsent { unsent = !(try connection.flushAvailable()) }
         let result = connection.wait(forOutput: unsent, until: deadline, wake: wake)
         if result.contains(.writable) && unsent { unsent = !(try connection.flushAvailable()) }
@@ -165,8 +174,9 @@ public struct ReplicationSession: ~Copyable {
     ///
     /// A reader that is faster than the server is woken once a row otherwise, which costs both of them more than the
     /// row's work.
-    public func pause(_ duration: Duration, wake: WakeSignal? = nil) -> WaitResult {
-        SocketWait.wait(
+    public mutating func pause(_ duration: Duration, wake: WakeSignal? = nil) -> WaitResult {
+        hasRead = false
+        return SocketWait.wait(
             socket: -1, forOutput: false, deadline: .now.advanced(by: duration), wake: wake,
             interrupt: connection.interrupt)
     }

@@ -91,6 +91,12 @@ public final class KafkaProducer: Sendable {
         unsafe rd_kafka_flush(client.handle, timeout.kafkaMilliseconds) == RD_KAFKA_RESP_ERR_NO_ERROR
     }
 
+    /// Has librdkafka send what waits without regard to `linger.ms`, as far as brokers take it now; a millisecond at
+    /// most. True when all of it was reported meanwhile.
+    ///
+    /// `rd_kafka_flush` tells the brokers' threads not to linger for as long as it lasts.
+    public func send() -> Bool { flush(.milliseconds(1)) }
+
     /// Messages and reports not yet served.
     public var outstanding: Int { unsafe Int(rd_kafka_outq_len(client.handle)) }
 

@@ -38,14 +38,17 @@ public final class WeirProcess: Sendable {
     ///
     /// - Parameters:
     ///   - arguments: as on the command line, without the program's name.
+    ///   - program: another program to run in its place, such as one that is made of Weir's modules.
     ///   - environment: added to that of the tests.
     ///   - workingDirectory: where relative paths begin; the root folder when not given, so give one where it matters.
     ///   - output: what to do with standard output. Standard error is always captured.
     public init(
-        _ arguments: [String], environment: [String: String] = [:], workingDirectory: String = "/",
-        output: Output = .captured
+        _ arguments: [String], program: String? = nil, environment: [String: String] = [:],
+        workingDirectory: String = "/", output: Output = .captured
     ) throws {
-        guard let binary = Self.binary else { throw TestKitError("no weir binary: build it, or set WEIR_BINARY") }
+        guard let binary = program ?? Self.binary else {
+            throw TestKitError("no weir binary: build it, or set WEIR_BINARY")
+        }
         let errors = try CapturedOutput()
         defer { close(errors.writeEnd) }
         var request = ProcessRequest(executable: binary, arguments: arguments, environment: environment)

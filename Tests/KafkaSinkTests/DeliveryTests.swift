@@ -72,12 +72,12 @@ struct DeliveryTests {
         #expect(try ids(cluster) == keys(0..<10))
     }
 
-    @Test("a tiny queue is back-pressure: everything arrives once, in order")
-    func queueFull() throws {
+    @Test("a tiny queue is back-pressure: everything arrives once, in order", arguments: [nil, "0", "20"])
+    func queueFull(linger: String?) throws {
         let cluster = try cluster()
-        let run = try SinkRun(
-            cluster.bootstrapServers,
-            ["properties.queue.buffering.max.messages": "7", "properties.linger.ms": "0"])
+        var properties = ["properties.queue.buffering.max.messages": "7"]
+        properties["properties.linger.ms"] = linger
+        let run = try SinkRun(cluster.bootstrapServers, properties)
         run.script.append(inserts(0..<500))
         #expect(try run.finish() == nil)
         #expect(try ids(cluster) == keys(0..<500))

@@ -12,6 +12,8 @@ struct BatchWriter: ~Copyable {
     private(set) var count = 0
     /// Whether the attempt was over before the batch was queued.
     private(set) var isCancelled = false
+    /// Of them, how many the clock of sending does not know of.
+    private var untold = 0
     private var headers = KafkaHeaders()
 
     /// The longest wait between two looks at whether the attempt is over.
@@ -51,9 +53,16 @@ struct BatchWriter: ~Copyable {
             throw refused(event, code, bytes: max(event.key.count, 0) + max(event.value.count, 0), topics)
         }
         count += 1
+        untold += 1
     }
 
-    private func produce(
+    /// Says that the batch, or what the queue took of it, is queued.
+    mutating func tell(moreFollows: Bool) {
+        if deliveries.wrote(untold, moreFollows: moreFollows) { link.send() }
+        untold = 0
+    }
+
+    private mutating func produce(
         _ destination: KafkaDestination, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?,
         _ message: MessageTicket
     ) throws(WeirError) -> KafkaErrorCode {
@@ -62,6 +71,7 @@ struct BatchWriter: ~Copyable {
         while code == .queueFull {
             if let failure = deliveries.failure { throw failure }
             if session.isCancelled { return .purgedFromQueue }
+            tell(moreFollows: false)
             let reported = deliveries.reported
             // Room that was freed before the count was read would not be waited for: look once more.
             code = unsafe link.producer.produce(

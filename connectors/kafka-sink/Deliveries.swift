@@ -44,6 +44,8 @@ final class Deliveries: Sendable {
         var refusedSince: ContinuousClock.Instant?
         var isStopping = false
         var limits = MessageLimits()
+        /// Nil where the user's own `linger.ms` decides.
+        var clock: SendClock?
     }
 
     private let monitor = Monitor(State())
@@ -55,7 +57,13 @@ final class Deliveries: Sendable {
 
     // MARK: - The sink's side
 
-    func setLimits(_ limits: MessageLimits) { monitor.read { $0.limits = limits } }
+    /// Called before anything is produced. `asksToSend` when librdkafka does not do so by itself.
+    func start(_ limits: MessageLimits, asksToSend: Bool) {
+        monitor.read { state in
+            state.limits = limits
+            state.clock = asksToSend ? SendClock(now: .now) : nil
+        }
+    }
 
     func begin(_ session: SinkSession) { monitor.update { $0.session = session } }
 
@@ -84,6 +92,22 @@ final class Deliveries: Sendable {
         }
     }
 
+    /// Says that so many messages were queued, and whether more come at once: true when the caller has to see that
+    /// what waits is sent.
+    func wrote(_ count: Int, moreFollows: Bool) -> Bool {
+        monitor.read { state in
+            state.clock?.wrote(count)
+            return Self.asks(&state, isLull: !moreFollows)
+        }
+    }
+
+    private static func asks(_ state: inout State, isLull: Bool) -> Bool {
+        let now = ContinuousClock.now
+        guard let next = state.clock?.next(isLull: isLull), next <= now else { return false }
+        state.clock?.ask(at: now)
+        return true
+    }
+
     /// Waits until more messages were reported than `count`, something failed, or `limit` has passed.
     func waitForReport(after count: UInt64, limit: Duration) {
         _ = monitor.wait(until: .now + limit) { state in
@@ -95,10 +119,33 @@ final class Deliveries: Sendable {
 
     var isStopping: Bool { monitor.read { $0.isStopping } }
 
+    /// What the thread of events does next.
+    enum Step: Equatable {
+        case stop
+        /// See that what waits is sent.
+        case send
+        /// Wait for an event.
+        case wait(Duration)
+    }
+
+    /// The longest wait for an event.
+    private static let waitMax: Duration = .seconds(1)
+
+    var step: Step {
+        monitor.read { state in
+            if state.isStopping { return .stop }
+            if Self.asks(&state, isLull: false) { return .send }
+            guard let next = state.clock?.next(isLull: false) else { return .wait(Self.waitMax) }
+            return .wait(min(max(.zero, next - .now), Self.waitMax))
+        }
+    }
+
     /// Takes in the reports of one event: one lock here, one for the progress of the pipeline.
     func take(_ runs: [DeliveryRun]) {
+        let now = ContinuousClock.now
         let (session, failure) = monitor.read { state -> (SinkSession?, WeirError?) in
             for run in runs {
+                state.clock?.reported(run.count, at: now)
                 let ticket = MessageTicket(rawValue: run.ticket)
                 if run.result == .none {
                     state.trouble = nil

@@ -10,9 +10,14 @@ struct EventThread: ~Copyable {
     /// Starts serving. Throws when the system has no thread left.
     init(_ producer: KafkaProducer, _ deliveries: Deliveries, logger: Logger) throws(WeirError) {
         let started = WorkerThread(name: "kafka-events") {
-            while !deliveries.isStopping {
-                guard let event = producer.nextEvent(.seconds(1)) else { continue }
-                Self.serve(event, producer, deliveries, logger)
+            while true {
+                switch deliveries.step {
+                case .stop: return
+                case .send: _ = producer.send()
+                case .wait(let limit):
+                    guard let event = producer.nextEvent(limit) else { continue }
+                    Self.serve(event, producer, deliveries, logger)
+                }
             }
         }
         guard let started else {

@@ -85,6 +85,7 @@ public final class KafkaSink: Sink {
         }
         deliveries.accepted(ticket, messages: writer.count)
         session.accepted(ticket, outstanding: writer.count)
+        writer.tell(moreFollows: moreFollows)
     }
 
     /// Waits until every event is delivered and its report is in.

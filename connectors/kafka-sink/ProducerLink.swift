@@ -13,7 +13,7 @@ final class ProducerLink {
     init(_ settings: KafkaSinkSettings, _ deliveries: Deliveries, _ logger: Logger) throws(WeirError) {
         let configuration = try ProducerProperties.configuration(of: settings)
         limits = MessageLimits(configuration)
-        deliveries.setLimits(limits)
+        deliveries.start(limits, asksToSend: !ProducerProperties.lingers(settings))
         do throws(KafkaError) {
             producer = try KafkaProducer(configuration)
         } catch {
@@ -40,6 +40,12 @@ final class ProducerLink {
         } catch {
             throw error.weirError(stage: .sink, "Topic \(name) cannot be used")
         }
+    }
+
+    /// Has what waits in the queue sent now.
+    func send() {
+        // Not all delivered yet: the thread of events, which may be asleep, looks after the rest.
+        if !producer.send() { producer.wake() }
     }
 
     func close() {

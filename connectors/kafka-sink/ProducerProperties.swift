@@ -3,6 +3,9 @@ public import WeirCore
 
 /// The properties a sink's producer gets: Weir's defaults, then the user's own.
 enum ProducerProperties {
+    /// The longest that librdkafka knows, in milliseconds.
+    private static let lingerMax = 900_000
+
     /// Weir's defaults. Each may be overridden except where `fault` says why not.
     static let defaults: [(name: String, value: String)] = [
         ("client.id", "weir"),
@@ -13,7 +16,8 @@ enum ProducerProperties {
         ("message.timeout.ms", "0"),
         ("queue.buffering.max.kbytes", "16384"),
         ("queue.buffering.max.messages", "50000"),
-        ("linger.ms", "5"),
+        // A batch that is not full is sent when `SendClock` says so.
+        ("linger.ms", "\(lingerMax)"),
         // The same partition for a key as Kafka's Java producer chooses.
         ("partitioner", "murmur2_random"),
         // Topics are created with the configured partitions or not at all, never by asking for them.
@@ -22,6 +26,11 @@ enum ProducerProperties {
         ("reconnect.backoff.ms", "100"),
         ("reconnect.backoff.max.ms", "5000"),
     ]
+
+    /// Whether the user chose how long messages wait for company.
+    static func lingers(_ settings: KafkaSinkSettings) -> Bool {
+        settings.properties.contains { ["linger.ms", "queue.buffering.max.ms"].contains($0.name) }
+    }
 
     /// Why a property cannot have its value, as a promise of Weir depends on it; nil when it can.
     static func fault(_ name: String, _ value: String) -> String? {
@@ -53,6 +62,15 @@ enum ProducerProperties {
                 try configuration.set(property.name, property.value)
             } catch {
                 throw refused(property.name, error.reason)
+            }
+        }
+        // librdkafka wants a message to be given up later than it is held back.
+        if !lingers(settings), let limit = configuration.value(of: "message.timeout.ms").flatMap({ Int($0) }), limit > 0
+        {
+            do throws(KafkaPropertyError) {
+                try configuration.set("linger.ms", "\(min(limit / 2, lingerMax))")
+            } catch {
+                throw refused("message.timeout.ms", error.reason)
             }
         }
         return configuration

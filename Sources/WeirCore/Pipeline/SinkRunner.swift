@@ -59,9 +59,9 @@ struct SinkRunner: Sendable {
         }
     }
 
-    /// Transactions with a lower commit LSN were made durable by a sink before this attempt, and come again when another
-    /// sink is behind it. A sink that keeps its own position compares for itself, since that position may move under it;
-    /// a token's source counts differently and resumes exactly.
+    /// Transactions with a lower commit LSN were made durable by a sink before this attempt, and come again when
+    /// another sink is behind it. A sink that keeps its own position compares for itself; a source with tokens counts
+    /// differently and resumes exactly.
     private static func past(_ opening: SinkOpening, _ resume: StoredPosition?) -> LSN {
         guard opening == .positionKeptElsewhere, let resume, resume.token == nil else { return .zero }
         return resume.lsn

@@ -166,7 +166,7 @@ struct StreamReader: ~Copyable {
 
     private mutating func nextEvent() throws(WeirError) -> ReplicationSession.Event {
         do throws(PGError) {
-            return try session.next()
+            return try session.next(leastBytes: pacer.isResting ? ReceivePacer.worthReading : 0)
         } catch {
             throw explained(error)
         }

@@ -6,6 +6,8 @@
 struct ReceivePacer {
     /// How long to rest under load: long enough for some dozens of rows, short enough for the receive window.
     static let rest: Duration = .microseconds(250)
+    /// Bytes in the socket that are read without a rest before: about as many as libpq takes in one read.
+    static let worthReading = 12 << 10
     /// Messages a millisecond above which it is load.
     private static let threshold = 10
 
