@@ -75,13 +75,18 @@ let package = Package(
             name: "encoding-benchmark", dependencies: ["WeirCore"], path: "Tests/Benchmarks/Encoding",
             swiftSettings: common),
 
+        // The decoder's promises: the fuzz target of Tests/Fuzz/run.sh, and what the tests read its corpus with.
+        .target(
+            name: "StreamFuzz", dependencies: ["LibPQ", "PgOutput", "WeirCore"], path: "Tests/Fuzz/Target",
+            swiftSettings: guarded),
+
         // Tests.
         .target(
             name: "WeirTestKit", dependencies: ["WeirCore", "LibRdKafka", "CLibPQ", "CRdKafka"],
             swiftSettings: common),
         tests("WeirTestKitTests", []),
         tests("WeirCoreTests", ["LibCrypto"]),
-        tests("PgOutputTests", ["PgOutput"]),
+        tests("PgOutputTests", ["PgOutput", "StreamFuzz"]),
         tests("LibPQTests", ["LibPQ"]),
         tests("LibRdKafkaTests", ["LibRdKafka"]),
         tests("LibSQLiteTests", ["LibSQLite"]),

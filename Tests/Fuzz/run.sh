@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Fuzzes the framing and the decoder of the replication stream with libFuzzer, which is part of Swift's toolchain for
+# Linux, and the address sanitizer. Status: 0 nothing found, 1 a finding, 2 wrong usage.
+set -euo pipefail
+
+usage() {
+    cat <<'USAGE'
+usage: Tests/Fuzz/run.sh [--keep] [SECONDS]
+
+  SECONDS   how long (60)
+  --keep    adds the inputs that reach new code to Tests/Fuzz/Corpus, as few and as short as reach it
+
+A finding is left as Tests/Fuzz/Findings/crash-*; move it to Tests/Fuzz/Corpus together with the repair: the tests
+read every file there. WEIR_FUZZ_OPTIONS: more options of libFuzzer, e.g. '-jobs=2 -seed=1'.
+USAGE
+}
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+keep='' seconds=60
+while (($#)); do
+    case $1 in
+        --keep) keep=1 ;;
+        -h | --help) usage; exit 0 ;;
+        *)
+            [[ $1 =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
+            seconds=$1 ;;
+    esac
+    shift
+done
+
+# Objects only: libFuzzer brings `main`, which SwiftPM's executables bring too.
+scratch=.build-fuzz
+swift build -c release --scratch-path "$scratch" --target StreamFuzz -Xswiftc -sanitize=fuzzer,address
+bin=$(swift build -c release --scratch-path "$scratch" --show-bin-path)
+objects=("$bin"/{WeirCore,PgOutput,LibPQ,StreamFuzz}.build/*.o)
+read -r -a libraries < <(pkg-config --libs libpq)
+swiftc -sanitize=fuzzer,address "${objects[@]}" "${libraries[@]}" -o "$scratch/stream-fuzz"
+
+findings=Tests/Fuzz/Findings
+found=$(mktemp -d)
+trap 'rm -rf "$found"' EXIT
+mkdir -p "$findings"
+read -r -a options <<<"${WEIR_FUZZ_OPTIONS:-}"
+status=0
+"$scratch/stream-fuzz" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="$findings/" "${options[@]}" "$found" Tests/Fuzz/Corpus || status=1
+if [[ -n $keep ]]; then
+    "$scratch/stream-fuzz" -merge=1 -max_len=4096 Tests/Fuzz/Corpus "$found"
+fi
+rmdir --ignore-fail-on-non-empty "$findings"
+exit "$status"
