@@ -3,7 +3,7 @@ import Testing
 import WeirTestKit
 
 /// `backfill`, `tail`, `check`, `status` and `slot` against a real server.
-@Suite(.needsPostgres, .tags(.integration), .timeLimit(.minutes(2))) struct OneShotCommandTests {
+@Suite(.needsPostgres, .tags(.integration), .timeLimit(.minutes(5))) struct OneShotCommandTests {
     // MARK: - backfill
 
     @Test func backfillCopiesAndLeavesNothing() throws {
@@ -24,9 +24,52 @@ import WeirTestKit
         #expect(result.errors.first?.contains("There is no table to copy: patterns: nowhere.*") == true)
     }
 
-    @Test(arguments: [["--table", "a.b.c"], ["--json", "--set", "sinks=[{type: stdout}]"]])
+    @Test(
+        arguments: [
+            ["--table", "a.b.c"], ["--json", "--set", "sinks=[{type: stdout}]"], ["--workers", "0"],
+            ["--workers", "x"], ["--workers", "65"], ["--workers", "-1"], ["--workers", ""],
+        ])
     func backfillWithWrongOptionsIsUsage(options: [String]) throws {
         #expect(try DatabasePair().weir(["backfill"] + options).exit == .status(2))
+    }
+
+    @Test func aBackfillThatIsKilledGoesOnWithTheTablesThatAreLeft() throws {
+        let pair = try DatabasePair()
+        for (side, rows) in [(pair.source, 5000), (pair.target, 0)] {
+            for name in ["a", "b", "c"] {
+                try side.exec(
+                    """
+                    CREATE TABLE \(name) (id int PRIMARY KEY, v text);
+                    INSERT INTO \(name) SELECT g, repeat('x', 500) FROM generate_series(1, \(rows)) g
+                    """)
+            }
+        }
+        // A large table, read in parts by several workers.
+        try pair.source.exec(
+            """
+            ALTER TABLE b ALTER v SET STORAGE PLAIN;
+            INSERT INTO b SELECT g, repeat('x', 4000) FROM generate_series(5001, 15000) g
+            """)
+        let target = try #require(try pair.target.value("SELECT current_database()"))
+        let blocker = try pair.server.connect(target)
+        try blocker.exec("BEGIN; LOCK TABLE c")
+        let killed = try WeirProcess(["backfill", "--workers", "3"], workingDirectory: pair.folder.path)
+        try #require(
+            eventually { try pair.target.number("SELECT count(*) FROM pg_locks WHERE NOT granted") ?? 0 > 0 })
+        killed.kill9()
+        _ = try killed.waitForExit()
+        try blocker.exec("ROLLBACK")
+        #expect(try pair.target.number("SELECT count(*) FROM a") == 5000)
+        // A table that is done is left out: the row stays gone.
+        try pair.target.exec("DELETE FROM a WHERE id = 1")
+        let result = try pair.weir(["backfill", "--workers", "3"])
+        #expect(result.exit == .status(0), "\(result.errors)")
+        let sums = { (name: String) in "SELECT count(*), sum(id), sum(length(v)) FROM \(name)" }
+        for name in ["b", "c", "t"] {
+            #expect(try pair.source.query(sums(name)) == pair.target.query(sums(name)), "\(name)")
+        }
+        #expect(try pair.target.number("SELECT count(*) FROM a") == 4999)
+        #expect(try pair.leftovers() == 0)
     }
 
     @Test func backfillPrintsToTheStandardOutputTwice() throws {

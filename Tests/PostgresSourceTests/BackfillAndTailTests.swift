@@ -4,16 +4,17 @@ import WeirTestKit
 
 @testable import PostgresSource
 
-@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(2))) struct BackfillAndTailTests {
+@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(5))) struct BackfillAndTailTests {
     private func backfill(
         _ database: SourceDatabase, tables: [String] = ["public.*"], chosen: [String] = [], log: EventLog = EventLog(),
-        store: MemoryStore = MemoryStore()
+        store: MemoryStore = MemoryStore(), workers: Int = 1
     ) throws -> SourceRun {
         let settings = database.settings(tables: tables)
+        let limits = PostgresBackfill.Limits(batch: BatchLimits(rowsMax: 100), workers: workers)
         let selection = chosen.isEmpty ? nil : TableSelection(try chosen.map { try TablePattern($0) })
         return SourceRun(
             SourceFactory(name: "backfill") {
-                PostgresBackfill(settings, chosen: selection, name: "b", batchLimits: BatchLimits(rowsMax: 100))
+                PostgresBackfill(settings, chosen: selection, name: "b", limits: limits)
             }, log: log, store: store)
     }
 

@@ -64,16 +64,23 @@ enum CommandTable {
     private static let backfill = CommandSpec(
         name: .backfill, summary: "Copy the current rows of tables, then exit", arguments: [configuration],
         options: [
-            set, table, json,
+            set, table,
+            OptionSpec(
+                name: "workers", value: "N",
+                doc: "Connections that read at the same time, 1 to 64 (default: 4). With 1, rows come in the order "
+                    + "of the table."),
+            json,
         ],
         notes: [
-            "All tables are read under one snapshot. A backfill that was interrupted goes on with the tables "
+            "All tables are read under one snapshot, large ones in parts side by side (PostgreSQL 14 and newer). A "
+                + "backfill that was interrupted goes on with the tables "
                 + "that were not "
                 + "finished. It leaves no slot and no publication behind and does not touch the positions of "
                 + "\"weir run\"."
         ],
         examples: [
             ("weir backfill --table public.orders", "copy one table to the configuration's sinks"),
+            ("weir backfill shop.yaml --workers 8", "copy everything, with eight connections to the source"),
             ("weir backfill shop.yaml --table 'public.*' --json", "copy a schema, progress for a program"),
         ])
 

@@ -6,6 +6,7 @@ import WeirCore
 enum BackfillCommand {
     /// Its state file: a backfill may run beside the pipeline that streams.
     static let stateFile = "backfill.db"
+    private static let workersMax = 64
 
     static func run(
         _ command: ParsedCommand, _ loaded: LoadedConfiguration, _ console: Console
@@ -23,13 +24,14 @@ enum BackfillCommand {
         let store = try StateStore.open(
             folder: settings.statePath, file: stateFile, pipeline: settings.pipeline)
         let name = patterns.isEmpty ? "all tables" : patterns.joined(separator: " ")
-        let (limits, logger) = (settings.batchLimits, console.logger)
+        let limits = PostgresBackfill.Limits(batch: settings.batchLimits, workers: try workers(command))
+        let logger = console.logger
         let factory = SourceFactory(name: "backfill") { () throws(WeirError) in
-            PostgresBackfill(source, chosen: chosen, name: name, batchLimits: limits, logger: logger)
+            PostgresBackfill(source, chosen: chosen, name: name, limits: limits, logger: logger)
         }
         let assembly = PipelineAssembly(settings: settings, console: console, store: LedgerStore(store))
         let life = PipelineLife(
-            pipeline: try assembly.pipeline(.standard(batchLimits: limits), source: factory), console: console,
+            pipeline: try assembly.pipeline(.standard(batchLimits: limits.batch), source: factory), console: console,
             style: PipelineAssembly.style(console, json: isJSON, sharesTerminal: settings.writesToStandardOutput))
         let began = ContinuousClock.now
         let statistics = try life.run()
@@ -41,6 +43,15 @@ enum BackfillCommand {
         }
         try RunSummary.tell("copied", statistics, since: began, isJSON: isJSON, console)
         return .done
+    }
+
+    /// `--workers`: more than a server has connections to spare is a slip of the hand.
+    private static func workers(_ command: ParsedCommand) throws(WeirError) -> Int {
+        guard let text = command.value("workers") else { return PostgresBackfill.Limits().workers }
+        guard let count = Int(text), (1...workersMax).contains(count) else {
+            throw WeirError(.usage, stage: .command, "--workers needs a number from 1 to \(workersMax)")
+        }
+        return count
     }
 }
 

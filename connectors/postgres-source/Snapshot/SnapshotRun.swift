@@ -23,6 +23,14 @@ struct SnapshotRun: ~Copyable {
         var batchLimits = BatchLimits()
     }
 
+    /// A run's snapshot for others to import, as long as the run lives.
+    struct Shared {
+        /// The order for a run inside the same snapshot.
+        let order: Order
+        /// When the snapshot was shared, in microseconds since 1970-01-01 UTC: the time of its rows' events.
+        let startTime: Int64
+    }
+
     private let connection: PGConnection
     private let order: Order
     /// Where streaming goes on after it, or where the WAL ended when it was taken.
@@ -76,9 +84,23 @@ struct SnapshotRun: ~Copyable {
         }
     }
 
+    /// Lets other connections into this run's snapshot.
+    borrowing func share() throws(WeirError) -> Shared {
+        do throws(PGError) {
+            let name = try connection.query("SELECT pg_catalog.pg_export_snapshot()", operation: "export snapshot")
+            var order = order
+            order.snapshotName = name.string(row: 0, column: 0)
+            order.consistentPoint = consistentPoint
+            return Shared(order: order, startTime: wallClockMicroseconds())
+        } catch {
+            throw SourceErrors.from(error)
+        }
+    }
+
     /// Describes the tables as of this snapshot: those of the publication that the selection takes, by name.
-    func tables(_ published: [PublicationFacts.Table], selection: TableSelection?) throws(WeirError) -> [SnapshotTable]
-    {
+    borrowing func tables(
+        _ published: [PublicationFacts.Table], selection: TableSelection?
+    ) throws(WeirError) -> [SnapshotTable] {
         let relations = RelationBuilder()
         var tables: [SnapshotTable] = []
         for entry in published where selection?.contains(entry.name) ?? true {
@@ -94,17 +116,52 @@ struct SnapshotRun: ~Copyable {
         return tables
     }
 
-    /// Copies the tables in order. `sent` learns of each batch that was accepted, with its ticket.
-    consuming func copy(
-        _ tables: [SnapshotTable], into feed: Feed, sent: (ChangeBatch, UInt64) throws(WeirError) -> Void
+    /// The tables with the sizes of those that can be read by pages, which PostgreSQL does from version 14 on.
+    borrowing func measured(_ tables: [SnapshotTable]) throws(WeirError) -> [SnapshotTable] {
+        guard connection.serverVersion >= 140000 else { return tables }
+        var tables = tables
+        for index in tables.indices {
+            do throws(PGError) {
+                let answer = try connection.query(
+                    """
+                    SELECT pg_catalog.pg_relation_size(c.oid) \
+                    / pg_catalog.current_setting('block_size')::pg_catalog.int8 \
+                    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am a ON a.oid = c.relam \
+                    WHERE c.oid = $1::pg_catalog.oid AND c.relkind = 'r' AND a.amname = 'heap'
+                    """, ["\(tables[index].table.oid)"], operation: "read size")
+                tables[index].pages = answer.rowCount == 1 ? answer.integer(row: 0, column: 0) : nil
+            } catch {
+                throw SourceErrors.from(error).at(table: tables[index].table.name)
+            }
+        }
+        return tables
+    }
+
+    /// A reader for this run's connection.
+    borrowing func reader(startTime: Int64) -> SnapshotReader {
+        SnapshotReader(
+            consistentPoint: consistentPoint, xid: xid, startTime: startTime, limits: order.batchLimits)
+    }
+
+    /// Copies a part of a table; false when `send` ended it early.
+    borrowing func copy(
+        _ part: CopyPart, with reader: inout SnapshotReader, send: SnapshotMarker.Send
+    ) throws(WeirError) -> Bool {
+        try reader.copy(part.source, pages: part.pages, on: connection, send: send)
+    }
+
+    /// Copies the tables in order. `sent` learns of each batch that was accepted, with its ticket. With a team, its
+    /// workers read what this run sends; it was made for parts of the same tables.
+    borrowing func copy(
+        _ tables: [SnapshotTable], into feed: Feed, team: CopyTeam? = nil,
+        sent: (ChangeBatch, UInt64) throws(WeirError) -> Void
     ) throws(WeirError) -> Ending {
-        var reader = SnapshotReader(
-            purpose: order.purpose, consistentPoint: consistentPoint, xid: xid, startTime: wallClockMicroseconds(),
-            limits: order.batchLimits)
+        var marker = SnapshotMarker(purpose: order.purpose, consistentPoint: consistentPoint)
+        var reader = reader(startTime: wallClockMicroseconds())
         var progress = SnapshotProgress(
             tables: tables.count, tablesDone: 0, rows: 0,
             rowsEstimated: tables.reduce(0) { $0 + $1.table.estimatedRows }, table: nil)
-        let send = { (batch: ChangeBatch) throws(WeirError) -> Bool in
+        func send(_ batch: ChangeBatch) throws(WeirError) -> Bool {
             if feed.shouldStop { return false }
             guard case .accepted(let ticket) = try feed.send(batch, heartbeat: {}) else { return false }
             progress.rows += UInt64(batch.rows.count)
@@ -112,13 +169,25 @@ struct SnapshotRun: ~Copyable {
             try sent(batch, ticket)
             return true
         }
-        for table in tables {
+        for (index, table) in tables.enumerated() {
             progress.table = table.table.name
             feed.report(progress)
-            guard try reader.copy(table, on: connection, send: send) else { return .stopped }
+            marker.begin(table.relation)
+            if let team {
+                while let batch = try team.next(of: index, isStopped: { feed.shouldStop }) {
+                    guard try marker.add(batch, send: send) else { return .stopped }
+                }
+                if feed.shouldStop { return .stopped }
+            } else {
+                let isWhole = try reader.copy(table, pages: nil, on: connection) { batch throws(WeirError) in
+                    try marker.add(batch, send: send)
+                }
+                guard isWhole else { return .stopped }
+            }
+            marker.endTable()
             progress.tablesDone += 1
         }
-        guard try reader.finish(send: send) else { return .stopped }
+        guard try marker.finish(send: send) else { return .stopped }
         feed.report(nil)
         return .complete
     }
