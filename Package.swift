@@ -96,7 +96,7 @@ let package = Package(
         tests("PostgresSourceTests", ["PostgresSource", "PgOutput", "LibPQ"]),
         tests("PostgresSinkTests", ["PostgresSink", "LibPQ"]),
         tests("KafkaSinkTests", ["KafkaSink", "LibRdKafka"]),
-        tests("KafkaSourceTests", ["KafkaSource", "LibRdKafka"]),
+        tests("KafkaSourceTests", ["KafkaSource", "LibPQ", "LibRdKafka"]),
         tests("StdoutSinkTests", ["StdoutSink"]),
         tests("CommandTests", ["weir"]),
         tests("Scenarios", ["LibPQ", "LibRdKafka"]),

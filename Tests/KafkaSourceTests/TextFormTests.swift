@@ -66,6 +66,11 @@ struct TextFormTests {
         var options = DebeziumOptions()
         options.decimal = .string
         #expect(text("\"1234\"", .numeric, modifier: Self.numeric(8, 2), options) == "1234")
+        for (word, value) in [
+            ("NAN", "NaN"), ("POSITIVE_INFINITY", "Infinity"), ("NEGATIVE_INFINITY", "-Infinity"), ("NaN", "NaN"),
+        ] {
+            #expect(text("\"\(word)\"", .numeric, options) == value)
+        }
         #expect(text("\"AeJA\"", .money) == "1234.56")
         for broken in ["\"A\"", "\"\"", "{\"scale\":1}", "{\"scale\":99999999,\"value\":\"AA==\"}", "[1]", "true"] {
             #expect(text(broken, .numeric, modifier: Self.numeric(8, 2)).hasPrefix("error"), "\(broken)")
@@ -91,7 +96,8 @@ struct TextFormTests {
             ("0", .date, -1, "1970-01-01"), ("-719163", .date, -1, "0001-12-31 BC"),
             ("-2440588", .date, -1, "4714-11-24 BC"),
             ("2145042905", .date, -1, "5874897-12-31"), ("-2147472692", .date, -1, "infinity"),
-            ("-2147472691", .date, -1, "-infinity"), ("\"2017-09-15Z\"", .date, -1, "2017-09-15"),
+            ("-2147472691", .date, -1, "-infinity"), ("-622191234", .date, -1, "infinity"),
+            ("-625821272", .date, -1, "-infinity"), ("\"2017-09-15Z\"", .date, -1, "2017-09-15"),
             ("47655123456", .time, -1, "13:14:15.123456"), ("47655123", .time, 3, "13:14:15.123"),
             ("86400000000", .time, -1, "24:00:00"), ("0", .time, -1, "00:00:00"),
             ("\"11:14:15.5Z\"", .timetz, -1, "11:14:15.5+00"),
@@ -99,6 +105,8 @@ struct TextFormTests {
             ("1582982055123", .timestamp, 3, "2020-02-29 13:14:15.123"),
             ("1582982055000", .timestamp, 0, "2020-02-29 13:14:15"),
             ("-1", .timestamp, -1, "1969-12-31 23:59:59.999999"),
+            ("9224318015999999999", .timestamp, -1, "294276-12-31 23:59:59.999999"),
+            ("9224318015999999", .timestamp, 3, "294276-12-31 23:59:59.999"),
             ("9223372036825200000", .timestamp, -1, "infinity"), ("-9223372036832400000", .timestamp, -1, "-infinity"),
             ("9223372036825200", .timestamp, 3, "infinity"), ("9223372036825200000", .timestamp, 3, "infinity"),
             ("-62135596800000001", .timestamp, -1, "0001-12-31 23:59:59.999999 BC"),
@@ -106,7 +114,10 @@ struct TextFormTests {
             ("\"-0043-03-15T00:00Z\"", .timestamptz, -1, "0044-03-15 00:00:00+00 BC"),
             ("\"+10000-01-01T00:00:00Z\"", .timestamptz, -1, "10000-01-01 00:00:00+00"),
             ("\"infinity\"", .timestamptz, -1, "infinity"), ("37091106789000", .interval, -1, "10303:05:06.789"),
-            ("-1500000", .interval, -1, "-00:00:01.5"), ("\"P1Y2M3DT4H5M6.78S\"", .interval, -1, "P1Y2M3DT4H5M6.78S"),
+            ("-1500000", .interval, -1, "-00:00:01.5"),
+            ("5617252800000000000000", .interval, -1, "2136000000 mons 00:00:00"),
+            ("-5617252800000001000000", .interval, -1, "-2136000000 mons -00:00:01"),
+            ("\"P1Y2M3DT4H5M6.78S\"", .interval, -1, "P1Y2M3DT4H5M6.78S"),
         ])
     func times(_ json: String, _ kind: ColumnType.Kind, _ modifier: Int32, _ expected: String) {
         #expect(text(json, kind, modifier: modifier) == expected)
@@ -125,6 +136,18 @@ struct TextFormTests {
         options.timePrecision = .isostring
         #expect(text("\"13:14:15.123Z\"", .time, options) == "13:14:15.123")
         #expect(text("\"2020-02-29T13:14:15.12Z\"", .timestamp, options) == "2020-02-29 13:14:15.12")
+        #expect(text("\"+294247-01-10T04:00:25.2Z\"", .timestamp, options) == "infinity")
+        #expect(text("\"-290308-12-21T19:59:27.6Z\"", .timestamp, options) == "-infinity")
+        for (date, infinity) in [
+            ("-5877611-06-21Z", "infinity"), ("-5877611-06-22Z", "-infinity"), ("+292278994-08-16Z", "infinity"),
+            ("+292269055-12-02Z", "-infinity"),
+        ] {
+            #expect(text("\"\(date)\"", .date, options) == infinity)
+        }
+        #expect(text("\"+5874898-01-01Z\"", .date, options).hasPrefix("error"))
+        options.timePrecision = .nanoseconds
+        #expect(text("-12219336000000000000", .timestamp, options) == "1582-10-14 12:00:00")
+        #expect(text("9224318016000000000000", .timestamp, options).hasPrefix("error"))
     }
 
     @Test(

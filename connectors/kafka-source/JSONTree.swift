@@ -158,6 +158,12 @@ struct JSONTree {
         output.append(contentsOf: bytes[(node.range.lowerBound - quote)..<(node.range.upperBound + quote)])
     }
 
+    /// A number that is an integer of up to 128 bits; nil for anything else.
+    func wideInteger(_ index: Index) -> Int128? {
+        guard nodes[index].kind == .number else { return nil }
+        return Int128(String(decoding: bytes[nodes[index].range], as: UTF8.self))
+    }
+
     /// A number that is a 64-bit integer; nil for anything else.
     func integer(_ index: Index) -> Int64? {
         guard nodes[index].kind == .number else { return nil }

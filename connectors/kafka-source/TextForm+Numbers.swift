@@ -5,6 +5,14 @@ extension TextForm {
     /// More digits than PostgreSQL's numeric has room for are refused: 131072 before and 16383 after the point.
     private static let unscaledBytesMax = 64 << 10
     private static let scaleMax: Int64 = 16_383
+    /// Debezium takes the eleven bits of a negative scale for a positive number, which adds as many zeros. A value at
+    /// the scale that is meant has at most 1000 digits.
+    private static let scaleShift = 2048
+    /// What is no number, in Weir's spelling and in Debezium's, which is that of Java's names.
+    private static let words: [(event: StaticString, text: String)] = [
+        ("NaN", "NaN"), ("Infinity", "Infinity"), ("-Infinity", "-Infinity"), ("NAN", "NaN"),
+        ("POSITIVE_INFINITY", "Infinity"), ("NEGATIVE_INFINITY", "-Infinity"),
+    ]
 
     /// numeric and money. `scale` is the column's, nil when it has none.
     func appendNumeric(
@@ -19,8 +27,9 @@ extension TextForm {
             else { throw ValueProblem("a struct that is no decimal") }
             try appendUnscaled(digits, of: tree, scale: Int(own), to: &output)
         case .string:
-            let words: [StaticString] = ["NaN", "Infinity", "-Infinity"]
-            if options.decimal != .precise || words.contains(where: { tree.isText(value, $0) }) {
+            if let word = Self.words.first(where: { tree.isText(value, $0.event) }) {
+                output.append(contentsOf: word.text.utf8)
+            } else if options.decimal != .precise {
                 tree.appendText(value, to: &output)
             } else if let scale {
                 try appendUnscaled(value, of: tree, scale: scale, to: &output)
@@ -43,6 +52,9 @@ extension TextForm {
         var digits = Self.decimalDigits(magnitude: isNegative ? Self.negated(bytes) : bytes)
         if isNegative { output.append(UInt8(ascii: "-")) }
         if scale < 0 {
+            if digits.count > Self.scaleShift, digits.suffix(Self.scaleShift).allSatisfy({ $0 == UInt8(ascii: "0") }) {
+                digits.removeLast(Self.scaleShift)
+            }
             output.append(contentsOf: digits)
             if digits != [UInt8(ascii: "0")] {
                 output.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: -scale))

@@ -6,27 +6,37 @@ internal import WeirCore
 /// the ranges: "Date/Time Types" in PostgreSQL's documentation.
 extension TextForm {
     private static let microsPerDay: Int64 = 86_400_000_000
+    private static let microsPerMonth: UInt128 = 2_629_800_000_000
     /// 4714-11-24 BC to 5874897-12-31, in days since 1970.
     private static let days: ClosedRange<Int64> = -2_440_588...2_145_042_905
-    /// 4714-11-24 BC to the end of 64 bits in the year 294247, in microseconds since 1970.
-    private static let micros: ClosedRange<Int64> = -210_866_803_200_000_000 ... .max
-    private static let infiniteDays: (Int64, Int64) = (-2_147_472_692, -2_147_472_691)
-    private static let infiniteMicros: (Int64, Int64) = (9_223_372_036_825_200_000, -9_223_372_036_832_400_000)
-    private static let infiniteMillis: (Int64, Int64) = (9_223_372_036_825_200, -9_223_372_036_832_400)
+    /// 4714-11-24 BC to the end of the year 294276, in microseconds since 1970: more than 64 bits have.
+    private static let micros: ClosedRange<Int128> = -210_866_803_200_000_000...9_224_318_015_999_999_999
+    /// Of a column; of an array or a snapshot, which Debezium reads through Java's calendar.
+    private static let infiniteDays: [(Int64, Int64)] = [
+        (-2_147_472_692, -2_147_472_691), (-622_191_234, -625_821_272),
+    ]
+    private static let infiniteISODays = [
+        ("-5877611-06-21Z", "-5877611-06-22Z"), ("+292278994-08-16Z", "+292269055-12-02Z"),
+    ]
+    private static let infiniteMicros: (Int128, Int128) = (9_223_372_036_825_200_000, -9_223_372_036_832_400_000)
+    private static let infiniteMillis: (Int128, Int128) = (9_223_372_036_825_200, -9_223_372_036_832_400)
+    private static let infiniteISO = ("+294247-01-10T04:00:25.2Z", "-290308-12-21T19:59:27.6Z")
 
     // MARK: - Columns
 
     func appendDate(_ value: JSONTree.Index, of tree: JSONTree, to output: inout [UInt8]) throws(ValueProblem) {
         if let text = tree.string(value) { return try appendISODate(text, to: &output) }
         guard let day = tree.integer(value) else { throw ValueProblem("no date") }
-        switch day {
-        case Self.infiniteDays.0: output.append(contentsOf: "infinity".utf8)
-        case Self.infiniteDays.1: output.append(contentsOf: "-infinity".utf8)
-        case Self.days:
-            let era = Self.appendCalendarDay(day, to: &output)
-            output.append(contentsOf: era.utf8)
-        default: throw ValueProblem("a date outside of PostgreSQL's range")
+        if let infinity = Self.infiniteDays.first(where: { $0 == day || $1 == day }) {
+            return Self.appendInfinity(isNegative: day == infinity.1, to: &output)
         }
+        guard Self.days.contains(day) else { throw ValueProblem("a date outside of PostgreSQL's range") }
+        let era = Self.appendCalendarDay(day, to: &output)
+        output.append(contentsOf: era.utf8)
+    }
+
+    private static func appendInfinity(isNegative: Bool, to output: inout [UInt8]) {
+        output.append(contentsOf: (isNegative ? "-infinity" : "infinity").utf8)
     }
 
     func appendTime(
@@ -64,30 +74,32 @@ extension TextForm {
     func appendTimestamp(
         _ value: JSONTree.Index, of tree: JSONTree, digits: Int, to output: inout [UInt8]
     ) throws(ValueProblem) {
-        if let text = tree.string(value) { return try appendISOTimestamp(text, zone: "", to: &output) }
-        guard let number = tree.integer(value) else { throw ValueProblem("no timestamp") }
+        if let text = tree.string(value) {
+            if text == Self.infiniteISO.0 || text == Self.infiniteISO.1 {
+                return Self.appendInfinity(isNegative: text == Self.infiniteISO.1, to: &output)
+            }
+            return try appendISOTimestamp(text, zone: "", to: &output)
+        }
+        guard let number = tree.wideInteger(value) else { throw ValueProblem("no timestamp") }
         let isMillis: Bool
         switch options.timePrecision {
         case .connect: isMillis = true
         case .adaptive, .adaptiveTimeMicroseconds: isMillis = digits <= 3
         case .microseconds, .isostring: isMillis = false
         case .nanoseconds:
-            if number == .max || number == .min {
-                output.append(contentsOf: (number > 0 ? "infinity" : "-infinity").utf8)
-                return
+            if number == Int64.max || number == Int64.min {
+                return Self.appendInfinity(isNegative: number < 0, to: &output)
             }
             guard number % 1000 == 0 else { throw ValueProblem("a timestamp finer than microseconds") }
             return try appendMicros(number / 1000, to: &output)
         }
-        if isMillis, number == Self.infiniteMillis.0 || number == Self.infiniteMillis.1 {
-            output.append(contentsOf: (number > 0 ? "infinity" : "-infinity").utf8)
-            return
-        }
         // Debezium writes its sentinels in microseconds, whatever the unit.
-        let isSentinel = number == Self.infiniteMicros.0 || number == Self.infiniteMicros.1
-        guard let micros = isMillis && !isSentinel ? Self.product(number, 1000) : number else {
-            throw ValueProblem("a timestamp outside of PostgreSQL's range")
+        let sentinels = [Self.infiniteMicros] + (isMillis ? [Self.infiniteMillis] : [])
+        if let infinity = sentinels.first(where: { $0 == number || $1 == number }) {
+            return Self.appendInfinity(isNegative: number == infinity.1, to: &output)
         }
+        let (micros, overflow) = number.multipliedReportingOverflow(by: isMillis ? 1000 : 1)
+        guard !overflow else { throw ValueProblem("a timestamp outside of PostgreSQL's range") }
         try appendMicros(micros, to: &output)
     }
 
@@ -105,20 +117,31 @@ extension TextForm {
             tree.appendText(value, to: &output)
             return
         }
-        guard let micros = tree.integer(value) else { throw ValueProblem("no interval") }
-        if micros < 0 { output.append(UInt8(ascii: "-")) }
+        guard let micros = tree.wideInteger(value) else { throw ValueProblem("no interval") }
         let magnitude = micros.magnitude
+        let sign = micros < 0 ? "-" : ""
+        var clock = magnitude
+        // The time part of PostgreSQL's intervals has 64 bits: what is longer was months, of 30.4375 days each.
+        if magnitude > Int64.max {
+            output.append(contentsOf: "\(sign)\(magnitude / Self.microsPerMonth) mons ".utf8)
+            clock = magnitude % Self.microsPerMonth
+        }
+        guard let clock = UInt64(exactly: clock) else { throw ValueProblem("no interval") }
+        output.append(contentsOf: sign.utf8)
         // Hours may need more digits than a day's clock; PostgreSQL takes any number of them.
-        Self.appendPadded(magnitude / 3_600_000_000, width: 2, to: &output)
+        Self.appendPadded(clock / 3_600_000_000, width: 2, to: &output)
         output.append(UInt8(ascii: ":"))
-        Self.appendPadded(magnitude / 60_000_000 % 60, width: 2, to: &output)
+        Self.appendPadded(clock / 60_000_000 % 60, width: 2, to: &output)
         output.append(UInt8(ascii: ":"))
-        Self.appendSeconds(magnitude % 60_000_000, to: &output)
+        Self.appendSeconds(clock % 60_000_000, to: &output)
     }
 
     // MARK: - ISO 8601
 
     private func appendISODate(_ text: String, to output: inout [UInt8]) throws(ValueProblem) {
+        if let infinity = Self.infiniteISODays.first(where: { $0 == text || $1 == text }) {
+            return Self.appendInfinity(isNegative: text == infinity.1, to: &output)
+        }
         var rest = text[...]
         if rest.hasSuffix("Z") { rest.removeLast() }
         let era = try appendISODay(rest, to: &output)
@@ -175,23 +198,18 @@ extension TextForm {
         return overflow ? nil : result
     }
 
-    private func appendMicros(_ micros: Int64, to output: inout [UInt8]) throws(ValueProblem) {
-        switch micros {
-        case Self.infiniteMicros.0: output.append(contentsOf: "infinity".utf8)
-        case Self.infiniteMicros.1: output.append(contentsOf: "-infinity".utf8)
-        case Self.micros:
-            var day = micros / Self.microsPerDay
-            var time = micros % Self.microsPerDay
-            if time < 0 {
-                time += Self.microsPerDay
-                day -= 1
-            }
-            let era = Self.appendCalendarDay(day, to: &output)
-            output.append(UInt8(ascii: " "))
-            Self.appendClock(time, to: &output)
-            output.append(contentsOf: era.utf8)
-        default: throw ValueProblem("a timestamp outside of PostgreSQL's range")
+    private func appendMicros(_ micros: Int128, to output: inout [UInt8]) throws(ValueProblem) {
+        guard Self.micros.contains(micros) else { throw ValueProblem("a timestamp outside of PostgreSQL's range") }
+        let perDay = Int128(Self.microsPerDay)
+        var (day, time) = micros.quotientAndRemainder(dividingBy: perDay)
+        if time < 0 {
+            time += perDay
+            day -= 1
         }
+        let era = Self.appendCalendarDay(Int64(day), to: &output)
+        output.append(UInt8(ascii: " "))
+        Self.appendClock(Int64(time), to: &output)
+        output.append(contentsOf: era.utf8)
     }
 
     /// Days since 1970 as a proleptic Gregorian date. Source: H. Hinnant, "chrono-Compatible Low-Level Date
