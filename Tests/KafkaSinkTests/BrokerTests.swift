@@ -92,6 +92,29 @@ struct BrokerTests {
         #expect(records.last?.valueText?.contains("\"op\":\"t\"") == true)
     }
 
+    @Test("events without a key keep their order: one partition, unless the configuration says how to choose one")
+    func keyless() throws {
+        let prefix = try KafkaBroker.shared().uniqueName("keyless")
+        let notes = Relation.test("notes", ["text": .text], keys: 0, identity: .nothing)
+        for (topic, partitioner, partitions) in [("a", nil, [0]), ("b", "random", [0, 1, 2])] {
+            var changes = ["topics.partitions": "3", "topic": "\(prefix).\(topic)"]
+            if let partitioner {
+                changes["properties.partitioner"] = partitioner
+                changes["properties.sticky.partitioning.linger.ms"] = "0"
+            }
+            let run = SinkRun(try SinkRun.settings(try KafkaBroker.shared().bootstrap, changes))
+            var batch = TestBatch()
+            batch.begin(16)
+            for number in 0..<60 { batch.insert(notes, [.text("\(number)")]) }
+            batch.commit()
+            run.script.append(batch.seal())
+            #expect(try run.finish() == nil)
+            let records = try KafkaBroker.shared().reader.read("\(prefix).\(topic)")
+            #expect(records.count == 60)
+            #expect(Set(records.map { Int($0.partition) }).sorted() == partitions)
+        }
+    }
+
     @Test("key columns of the configuration make the key")
     func keyColumns() throws {
         let prefix = try KafkaBroker.shared().uniqueName("keys")

@@ -36,8 +36,9 @@ struct BatchWriter: ~Copyable {
         guard var destination = try link.destination(event.topic, topics, isCancelled: { session.isCancelled }) else {
             throw cancelled()
         }
-        // Without a key the partitioner would choose at random; a truncate is looked for in one place.
-        if event.role == .truncate { destination.partition = 0 }
+        // Without a key the partitioner would choose at random: the order would be lost, and after a crash ids would
+        // no longer rise in each partition. A truncate is looked for in one place.
+        if event.role == .truncate || event.key.isNull && link.pinsKeyless { destination.partition = 0 }
         headers.removeAll()
         let message = MessageTicket(batch: ticket, row: event.row)
         let code = try unsafe bytes.withUnsafeBytes { (base) throws(WeirError) in

@@ -5,6 +5,8 @@ internal import WeirCore
 final class ProducerLink {
     let producer: KafkaProducer
     let limits: MessageLimits
+    /// Events without a key go to partition 0; not so with a `partitioner` of the user's own.
+    let pinsKeyless: Bool
     private var events: EventThread?
     private var directory: TopicDirectory
     /// By the encoder's topic index.
@@ -14,6 +16,7 @@ final class ProducerLink {
         let configuration = try ProducerProperties.configuration(of: settings)
         limits = MessageLimits(configuration)
         deliveries.start(limits, asksToSend: !ProducerProperties.lingers(settings))
+        pinsKeyless = !settings.properties.contains { $0.name == "partitioner" }
         do throws(KafkaError) {
             producer = try KafkaProducer(configuration)
         } catch {
