@@ -2,7 +2,7 @@ import Testing
 import WeirTestKit
 
 /// `weir replay` as a process: from a topic that `weir run` wrote into an empty target.
-@Suite(.needsPostgres, .needsKafka, .tags(.integration), .timeLimit(.minutes(3))) struct ReplayCommandTests {
+@Suite(.needsPostgres, .needsKafka, .tags(.integration), .timeLimit(.minutes(5))) struct ReplayCommandTests {
     /// A pipeline that has published ten rows, one of them deleted again, and a configuration that replays them.
     private struct Recorded {
         let pair: DatabasePair

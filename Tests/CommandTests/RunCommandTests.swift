@@ -3,7 +3,7 @@ import Testing
 import WeirTestKit
 
 /// `weir run` as a process: exit codes, signals, positions. What it does to rows is the scenarios' business.
-@Suite(.needsPostgres, .tags(.integration), .timeLimit(.minutes(2))) struct RunCommandTests {
+@Suite(.needsPostgres, .tags(.integration), .timeLimit(.minutes(5))) struct RunCommandTests {
     @Test func untilAPositionThenExitsZero() throws {
         let pair = try DatabasePair()
         try pair.source.exec("INSERT INTO t SELECT g, 'v' FROM generate_series(1, 100) g")

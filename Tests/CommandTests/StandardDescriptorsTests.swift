@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import WeirTestKit
 
-@Suite(.timeLimit(.minutes(1))) struct StandardDescriptorsTests {
+@Suite(.timeLimit(.minutes(5))) struct StandardDescriptorsTests {
     /// Starts weir from a shell, for redirections that close a descriptor.
     private func start(_ arguments: [String], _ redirection: String) throws -> (process: Process, errors: FileHandle) {
         let binary = try #require(WeirProcess.binary)

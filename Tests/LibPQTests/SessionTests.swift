@@ -4,7 +4,7 @@ import WeirTestKit
 
 @testable import LibPQ
 
-@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(1))) struct SessionTests {
+@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(5))) struct SessionTests {
     /// The error of a body, nil when it has none.
     private func failure(_ body: () throws(PGError) -> Void) -> PGError? {
         do throws(PGError) {

@@ -5,7 +5,7 @@ import WeirTestKit
 @testable import LibPQ
 
 /// Pipelines, COPY and replication streams against a real server.
-@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(1))) struct TransferTests {
+@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(5))) struct TransferTests {
     private func connect(_ database: String = "postgres") throws -> PGConnection {
         try PGConnection(ConnectionSettings(try PrivatePostgres.shared().url(database: database)))
     }

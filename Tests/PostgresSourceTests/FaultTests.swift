@@ -5,7 +5,7 @@ import WeirTestKit
 @testable import PostgresSource
 
 /// Servers that stop, crash, vanish and forget; connections that break anywhere.
-@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(3))) struct FaultTests {
+@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(5))) struct FaultTests {
     private func started(_ database: SourceDatabase, port: Int? = nil) throws -> SourceRun {
         try database.exec("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (0, 'first')")
         let run = SourceRun(database.settings(port: port))

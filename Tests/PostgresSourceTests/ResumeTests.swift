@@ -5,7 +5,7 @@ import WeirTestKit
 @testable import PostgresSource
 
 /// Positions: what is confirmed, when, and where a restart goes on.
-@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(2))) struct ResumeTests {
+@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(5))) struct ResumeTests {
     private func started(_ database: SourceDatabase) throws -> SourceRun {
         try database.exec("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a')")
         let run = SourceRun(database.settings())

@@ -4,7 +4,7 @@ import WeirTestKit
 
 @testable import PostgresSource
 
-@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(2))) struct SnapshotAndStreamTests {
+@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(5))) struct SnapshotAndStreamTests {
     @Test func theRowsThatExistThenEveryChange() throws {
         let database = try SourceDatabase()
         try database.exec(

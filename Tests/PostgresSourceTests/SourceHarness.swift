@@ -44,6 +44,8 @@ final class EventLog: Sendable {
         var identities: [EventIdentity] = []
         var parts: [SnapshotPart] = []
         var ends: [LSN] = []
+        /// Names of the key's columns, in key order, of the relations that came.
+        var keys: [[String]] = []
         var isBlocked = false
         /// Fails the write after so many events.
         var failAfter: Int?
@@ -56,6 +58,7 @@ final class EventLog: Sendable {
     var parts: [SnapshotPart] { state.read { $0.parts } }
     var lastEnd: LSN? { state.read { $0.ends.last } }
     var ends: [LSN] { state.read { $0.ends } }
+    var keys: [[String]] { state.read { $0.keys } }
 
     func block(_ isBlocked: Bool) { state.update { $0.isBlocked = isBlocked } }
 
@@ -69,7 +72,9 @@ final class EventLog: Sendable {
     func append(_ batch: ChangeBatch) {
         let lines = batch.rows.map { Self.line($0, batch) }
         let identities = batch.rows.map { batch.identity(of: $0) }
+        let keys = batch.relations.map { relation in relation.keyColumns.map { relation.columns[$0].name } }
         state.update { state in
+            state.keys += keys
             state.events += lines
             state.identities += identities
             if let part = batch.snapshot { state.parts.append(part) }

@@ -6,7 +6,7 @@ import WeirTestKit
 @testable import PostgresSource
 
 /// Wrong servers, rights, slots and publications: each with its code, its cause, and nothing changed.
-@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(2))) struct StartErrorTests {
+@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(5))) struct StartErrorTests {
     private func outcome(_ settings: PostgresSourceSettings) throws -> WeirError? {
         try SourceRun(settings).outcome()
     }

@@ -27,7 +27,7 @@ public struct EncoderSettings: Sendable, Equatable {
     /// Makes settings; everything but the prefix has Debezium's default.
     public init(
         prefix: String, format: Format = .debezium, topic: String = Self.defaultTopic,
-        version: String = Self.ownVersion, debezium: DebeziumOptions = DebeziumOptions()
+        version: String = WeirVersion.current, debezium: DebeziumOptions = DebeziumOptions()
     ) {
         self.format = format
         self.prefix = prefix
@@ -36,9 +36,6 @@ public struct EncoderSettings: Sendable, Equatable {
         self.keyColumns = [:]
         self.debezium = debezium
     }
-
-    /// Weir's own version, as `source.version` gives it.
-    public static let ownVersion = "0.1.0"
 }
 
 /// Debezium's options that shape events, under the names of its PostgreSQL connector. Raw values are those of its

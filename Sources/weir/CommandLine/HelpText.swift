@@ -1,3 +1,5 @@
+import WeirCore
+
 /// Help made from the declared table.
 enum HelpText {
     private static let width = 79
