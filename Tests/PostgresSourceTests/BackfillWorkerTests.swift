@@ -24,13 +24,14 @@ import WeirTestKit
     }
 
     private func backfill(
-        _ database: SourceDatabase, url: String? = nil, workers: Int = 4, log: EventLog = EventLog(),
-        store: MemoryStore = MemoryStore(), logger: Logger = .silent
+        _ database: SourceDatabase, url: String? = nil, workers: Int = 4, lockTimeout: Int = 20,
+        log: EventLog = EventLog(), store: MemoryStore = MemoryStore(), logger: Logger = .silent
     ) -> SourceRun {
         var settings = database.settings()
         settings.url = url ?? settings.url
         let made = settings
-        let limits = PostgresBackfill.Limits(batch: BatchLimits(rowsMax: 100), workers: workers)
+        let limits = PostgresBackfill.Limits(
+            batch: BatchLimits(rowsMax: 100), workers: workers, lockTimeout: .seconds(lockTimeout))
         return SourceRun(
             SourceFactory(name: "backfill") { PostgresBackfill(made, name: "b", limits: limits, logger: logger) },
             log: log, store: store)
@@ -97,6 +98,22 @@ import WeirTestKit
         #expect(try run.outcome() == nil)
         #expect(copied(log).sorted() == all)
         #expect(log.events.allSatisfy { !$0.hasSuffix(",z") })
+    }
+
+    @Test func whoWaitsForAWorkersLockDoesNotHoldTheOthersUpForEver() throws {
+        let database = try database()
+        let log = EventLog()
+        log.block(true)
+        let run = backfill(database, workers: 2, lockTimeout: 1, log: log)
+        // One worker is in `a`, the other one in the first part of `big`.
+        let locked = "SELECT count(*) FROM pg_locks WHERE relation = 'big'::regclass AND granted = $1"
+        try #require(eventually { try database.connection.number(locked, ["t"]) ?? 0 > 0 })
+        let truncated = Background { try database.postgres.connect(database.name).exec("TRUNCATE big") }
+        try #require(eventually { try database.connection.number(locked, ["f"]) == 1 })
+        log.block(false)
+        #expect(try run.outcome() == nil)
+        try truncated.value()
+        #expect(Set(copied(log)).isSuperset(of: try expected(database, ["a", "c", "d"])))
     }
 
     @Test func aLostWorkerIsMadeUpForFromTheTablesThatAreLeft() throws {

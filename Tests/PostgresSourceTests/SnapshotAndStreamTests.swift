@@ -67,6 +67,36 @@ import WeirTestKit
         #expect(ids.count == 20_400 && Set(ids).count == 20_400)
     }
 
+    @Test(arguments: [
+        ("TRUNCATE late; INSERT INTO late VALUES (7, 7)", ["7"]),
+        ("ALTER TABLE late ALTER v TYPE bigint", ["1", "2"]),
+        ("TRUNCATE late_2", ["1"]), ("VACUUM FULL late", ["1", "2"]),
+    ])
+    func aTableWrittenAnewBeforeItsTurnIsNotTakenForEmpty(_ statement: String, _ ids: [String]) throws {
+        let database = try SourceDatabase()
+        let isPartitioned = statement.hasSuffix("late_2")
+        try database.exec(
+            """
+            CREATE TABLE early (id int PRIMARY KEY, filler text);
+            INSERT INTO early SELECT g, repeat('x', 2000) FROM generate_series(1, 10000) g;
+            CREATE TABLE late (id int PRIMARY KEY, v int) \(isPartitioned ? "PARTITION BY LIST (id)" : "");
+            \(isPartitioned ? "CREATE TABLE late_1 PARTITION OF late FOR VALUES IN (1)" : "");
+            \(isPartitioned ? "CREATE TABLE late_2 PARTITION OF late FOR VALUES IN (2)" : "");
+            INSERT INTO late VALUES (1, 1), (2, 2)
+            """)
+        let log = EventLog()
+        log.block(true)
+        let run = SourceRun(database.settings(tables: ["public.early", "public.late"]), log: log)
+        // The first table does not fit into the sink's queue: the second one has to wait.
+        try #require(eventually { run.statistics.rowsIn > 1000 })
+        for part in statement.split(separator: ";") { try database.exec(String(part)) }
+        log.block(false)
+        try #require(eventually { log.parts.last?.isLast == true })
+        let late = log.events.filter { $0.hasPrefix("read public.late ") }
+        #expect(late.map { $0.split(separator: " ")[2].prefix { $0 != "," } } == ids.map { Substring($0) })
+        #expect(try run.stop() == nil)
+    }
+
     @Test func aTransactionOpenAtTheSnapshotComesOnce() throws {
         let database = try SourceDatabase()
         try database.exec("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")

@@ -28,11 +28,15 @@ public final class PostgresBackfill: ChangeSource {
         /// Connections that copy at the same time, from 1. With more than one there is another one, which holds the
         /// snapshot. Each worker is at most two batches ahead of the sinks.
         public var workers: Int
+        /// How long one of several workers waits for the lock of a table, in whole seconds, before the backfill is
+        /// tried again.
+        public var lockTimeout: Duration
 
         /// Four workers, unless told otherwise.
-        public init(batch: BatchLimits = BatchLimits(), workers: Int = 4) {
+        public init(batch: BatchLimits = BatchLimits(), workers: Int = 4, lockTimeout: Duration = .seconds(20)) {
             self.batch = batch
             self.workers = max(1, workers)
+            self.lockTimeout = lockTimeout
         }
     }
 
@@ -111,7 +115,8 @@ public final class PostgresBackfill: ChangeSource {
         let parts = CopyPart.plan(tables, workers: limits.workers)
         let workers = min(limits.workers, parts.count)
         guard workers > 1 else { return nil }
-        let team = try CopyTeam(connection, try run.share(), parts, workers: workers)
+        let team = try CopyTeam(
+            connection, lockTimeout: limits.lockTimeout, try run.share(), parts, workers: workers)
         let joined = try team.join(feed: feed, workers: workers)
         if joined < workers {
             logger.warning(

@@ -7,10 +7,16 @@ final class CopyTeam {
     private let exchange: Monitor<CopyExchange>
 
     /// Starts the workers; `join` waits for them.
-    init(_ settings: ConnectionSettings, _ snapshot: SnapshotRun.Shared, _ parts: [CopyPart], workers: Int)
-        throws(WeirError)
-    {
+    ///
+    /// No worker waits longer than `lockTimeout` for a table: whoever wants it for himself may in turn be waiting for
+    /// another worker, which keeps its locks to the end, and the server does not see that circle.
+    init(
+        _ settings: ConnectionSettings, lockTimeout: Duration, _ snapshot: SnapshotRun.Shared, _ parts: [CopyPart],
+        workers: Int
+    ) throws(WeirError) {
         let tables = (parts.last?.table ?? -1) + 1
+        var settings = settings
+        settings.sessionSettings.append((name: "lock_timeout", value: "\(lockTimeout.components.seconds)s"))
         let exchange = Monitor(CopyExchange(parts, tables: tables, workers: workers))
         self.exchange = exchange
         for index in 0..<workers {

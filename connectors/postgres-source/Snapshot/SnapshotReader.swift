@@ -33,14 +33,43 @@ struct SnapshotReader: ~Copyable {
         }
         var builder = BatchBuilder(limits: limits)
         begin(&builder)
+        let first = ordinal
         while let message = try next(table, on: connection) {
             try append(message, of: table, to: &builder)
             if builder.isFull {
                 guard try send(builder.seal(at: wallClockMicroseconds())) else { return false }
             }
         }
+        if ordinal == first || table.table.kind == "p" { try Self.requireSameFiles(table, on: connection) }
         if builder.rowCount == 0 { return true }
         return try send(builder.seal(at: wallClockMicroseconds()))
+    }
+
+    /// TRUNCATE, and ALTER TABLE where it writes a table anew, leave nothing in it for older snapshots: such a table
+    /// looks empty to a COPY that comes after them. The COPY's own lock keeps them away from then on.
+    private static func requireSameFiles(
+        _ table: SnapshotTable, on connection: borrowing PGConnection
+    ) throws(WeirError) {
+        let changed: Bool?
+        do throws(PGError) {
+            // The row of pg_class is that of the snapshot, the function's answer is that of now.
+            changed = try connection.query(
+                """
+                SELECT EXISTS (SELECT FROM pg_catalog.pg_class \
+                WHERE (oid = $1::pg_catalog.oid OR oid IN \
+                (SELECT relid FROM pg_catalog.pg_partition_tree($1::pg_catalog.oid::pg_catalog.regclass))) \
+                AND relfilenode <> 0 AND relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(oid))
+                """, ["\(table.table.oid)"], operation: "read pg_class"
+            ).boolean(row: 0, column: 0)
+        } catch {
+            throw SourceErrors.from(error).at(table: table.table.name)
+        }
+        guard changed != false else { return }
+        throw WeirError(
+            .tableUnusable, stage: .source, "The table was emptied or written anew before its turn in the snapshot",
+            cause: "TRUNCATE and some forms of ALTER TABLE hide its rows from snapshots that are older",
+            advice: "The snapshot is taken anew."
+        ).at(table: table.table.name).disposed(.retry)
     }
 
     private func begin(_ builder: inout BatchBuilder) {
