@@ -43,6 +43,7 @@ let package = Package(
         .systemLibrary(
             name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CGetopt"),
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         // The domain and the owners of C handles.
@@ -65,8 +66,8 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "CGetopt", "WeirCore", "AdminServer", "SettingsFile", "LibSQLite", "LibCrypto", "LibPQ", "LibRdKafka",
-                "PostgresSource", "PostgresSink", "KafkaSink", "KafkaSource", "StdoutSink",
+                "CGetopt", "CMalloc", "WeirCore", "AdminServer", "SettingsFile", "LibSQLite", "LibCrypto", "LibPQ",
+                "LibRdKafka", "PostgresSource", "PostgresSink", "KafkaSink", "KafkaSource", "StdoutSink",
             ],
             swiftSettings: common),
 

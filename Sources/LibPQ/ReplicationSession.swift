@@ -130,15 +130,14 @@ public struct ReplicationSession: ~Copyable {
         streaming = true
     }
 
-    /// Takes the next message. `dry` means that the socket was read as well and had nothing: wait, then call again.
-    /// With `leastBytes` it may have had fewer than so many: since the last wait or pause the socket was read, and what
-    /// came meanwhile is left to gather.
+    /// Takes the next message. `dry` means that the socket was read since the last wait or pause and that what it gave
+    /// is used up: wait, then call again. With `readingOn` the socket is read again while there is something in it.
     ///
     /// Throws the server's error when the stream ends with one, for example when the slot was invalidated or the
     /// publication does not exist.
-    public mutating func next(leastBytes: Int = 0) throws(PGError) -> Event {
+    public mutating func next(readingOn: Bool = false) throws(PGError) -> Event {
         if ended { return .ended }
-        for attempt in 0...1 {
+        while true {
             switch try connection.nextCopyData(operation: "receive") {
             case .message(let message):
                 switch try unsafe ReplicationFrame(message.bytes) {
@@ -150,13 +149,11 @@ public struct ReplicationSession: ~Copyable {
                 try readEnd()
                 return .ended
             case .wouldBlock:
-                guard attempt == 0 else { break }
-                if hasRead, leastBytes > 0, connection.bytesWaiting() < leastBytes { return .dry }
+                if hasRead, !readingOn || connection.bytesWaiting() == 0 { return .dry }
                 hasRead = true
                 try connection.consumeInput("receive")
             }
         }
-        return .dry
     }
 
     /// Waits for input, and for room in the socket while a status update is stuck in it.

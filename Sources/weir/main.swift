@@ -1,5 +1,6 @@
 import Glibc
 
 StandardDescriptors.fill()
+HeapSettings.apply()
 Signals.ignoreBrokenPipes()
 exit(Program.run(Array(CommandLine.arguments.dropFirst())).rawValue)

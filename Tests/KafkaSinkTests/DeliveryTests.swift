@@ -174,6 +174,31 @@ struct DeliveryTests {
         #expect(run.position == 16 + 4 * 16 + 8)
     }
 
+    @Test("a message larger than the default queue is sent when the producer's limit allows it")
+    func largerThanTheQueue() throws {
+        let cluster = try cluster()
+        let run = try SinkRun(cluster.bootstrapServers, ["properties.message.max.bytes": "20000000"])
+        var batch = TestBatch()
+        batch.begin(1000)
+        batch.insert(orders, ["1", "small"])
+        batch.insert(orders, ["2", .text(String(repeating: "x", count: 18_000_000))])
+        batch.commit()
+        run.script.append(batch.seal())
+        #expect(eventually { run.position == 1008 })
+        #expect(try run.finish() == nil)
+    }
+
+    @Test("a queue smaller than the largest message is refused")
+    func queueTooSmall() throws {
+        let run = try SinkRun(
+            "127.0.0.1:1",
+            ["properties.message.max.bytes": "20000000", "properties.queue.buffering.max.kbytes": "19000"])
+        let error = try #require(try run.failure())
+        #expect(error.code == .configurationInvalid)
+        #expect(error.message.contains("queue.buffering.max.kbytes"))
+        #expect(error.cause?.contains("20000000") == true)
+    }
+
     @Test("a producer that lost its order is made anew from the position: duplicates at most, nothing lost")
     func fatal() throws {
         let cluster = try cluster()

@@ -20,8 +20,25 @@ import Testing
         #expect(pacer.isResting)
         for step in 1...5 { pacer.ranDry(after: 50, at: start + .milliseconds(2) + .microseconds(step * 250)) }
         #expect(pacer.isResting)
-        pacer.ranDry(after: 1, at: start + .milliseconds(10))
+        // Between two large transactions the server is silent for a while.
+        pacer.ranDry(after: 0, at: start + .milliseconds(12))
+        #expect(pacer.isResting && !pacer.isFlowing)
+        pacer.woke(at: start + .milliseconds(20))
+        #expect(pacer.isResting)
+        pacer.woke(at: start + .milliseconds(30))
         #expect(!pacer.isResting)
+        pacer.ranDry(after: 1, at: start + .milliseconds(31))
+        #expect(!pacer.isResting && pacer.isFlowing)
+    }
+
+    @Test func underLoadFewOrLargeMessagesAreReadOn() {
+        var pacer = ReceivePacer(now: start)
+        #expect(!pacer.readsOn(after: 1, bytes: 10_000))
+        pacer.ranDry(after: 200, at: start + .milliseconds(2))
+        #expect(pacer.isResting)
+        #expect(pacer.readsOn(after: 47, bytes: 47 * 200))
+        #expect(!pacer.readsOn(after: 48, bytes: 48 * 200))
+        #expect(pacer.readsOn(after: 48, bytes: 48 * 2048))
     }
 
     @Test func statusIsSentAtOnceForProgressAndQuestions() {

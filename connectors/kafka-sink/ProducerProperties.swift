@@ -6,6 +6,9 @@ enum ProducerProperties {
     /// The longest that librdkafka knows, in milliseconds.
     private static let lingerMax = 900_000
 
+    /// Bytes of messages under way, in units of 1024; with librdkafka's own share about 20 MiB of memory.
+    private static let queueKilobytes = 8192
+
     /// Weir's defaults. Each may be overridden except where `fault` says why not.
     static let defaults: [(name: String, value: String)] = [
         ("client.id", "weir"),
@@ -14,7 +17,7 @@ enum ProducerProperties {
         ("acks", "all"),
         // An outage is back-pressure: a message waits for ever, and the queue's bounds hold the source back.
         ("message.timeout.ms", "0"),
-        ("queue.buffering.max.kbytes", "16384"),
+        ("queue.buffering.max.kbytes", "\(queueKilobytes)"),
         ("queue.buffering.max.messages", "50000"),
         // A batch that is not full is sent when `SendClock` says so.
         ("linger.ms", "\(lingerMax)"),
@@ -64,16 +67,42 @@ enum ProducerProperties {
                 throw refused(property.name, error.reason)
             }
         }
-        // librdkafka wants a message to be given up later than it is held back.
-        if !lingers(settings), let limit = configuration.value(of: "message.timeout.ms").flatMap({ Int($0) }), limit > 0
-        {
-            do throws(KafkaPropertyError) {
-                try configuration.set("linger.ms", "\(min(limit / 2, lingerMax))")
-            } catch {
-                throw refused("message.timeout.ms", error.reason)
-            }
-        }
+        if !lingers(settings) { try holdBack(&configuration) }
+        try makeRoom(&configuration, isOwn: settings.properties.contains { $0.name == "queue.buffering.max.kbytes" })
         return configuration
+    }
+
+    /// librdkafka wants a message to be given up later than it is held back.
+    private static func holdBack(_ configuration: inout KafkaConfiguration) throws(WeirError) {
+        guard let limit = number("message.timeout.ms", configuration), limit > 0 else { return }
+        do throws(KafkaPropertyError) {
+            try configuration.set("linger.ms", "\(min(limit / 2, lingerMax))")
+        } catch {
+            throw refused("message.timeout.ms", error.reason)
+        }
+    }
+
+    /// A message that is larger than the whole queue would wait for room for ever.
+    private static func makeRoom(_ configuration: inout KafkaConfiguration, isOwn: Bool) throws(WeirError) {
+        guard let largest = number("message.max.bytes", configuration),
+            let queue = number("queue.buffering.max.kbytes", configuration)
+        else { return }
+        let needed = largest / 1024 + 1
+        guard queue < needed else { return }
+        if isOwn {
+            throw refused(
+                "queue.buffering.max.kbytes",
+                "it is smaller than message.max.bytes (\(largest) bytes), so the largest messages would never be sent")
+        }
+        do throws(KafkaPropertyError) {
+            try configuration.set("queue.buffering.max.kbytes", "\(needed * 2)")
+        } catch {
+            throw refused("message.max.bytes", error.reason)
+        }
+    }
+
+    private static func number(_ property: String, _ configuration: borrowing KafkaConfiguration) -> Int? {
+        configuration.value(of: property).flatMap { Int($0) }
     }
 
     private static func refused(_ name: String, _ reason: String) -> WeirError {

@@ -127,11 +127,12 @@ struct StreamReader: ~Copyable {
 
     /// Takes messages until none is left in the socket.
     private mutating func drain(_ feed: Feed) throws(WeirError) -> Progress {
-        var count = 0
+        var count = 0, bytes = 0
         assembler.now = wallClockMicroseconds()
         while true {
-            switch try nextEvent() {
+            switch try nextEvent(readingOn: pacer.readsOn(after: count, bytes: bytes)) {
             case .data(let message, let lsn, let payload):
+                bytes += unsafe message.bytes.count
                 try take(message, lsn, payload)
                 count += 1
                 if batchSince == nil { batchSince = .now }
@@ -164,9 +165,9 @@ struct StreamReader: ~Copyable {
         }
     }
 
-    private mutating func nextEvent() throws(WeirError) -> ReplicationSession.Event {
+    private mutating func nextEvent(readingOn: Bool) throws(WeirError) -> ReplicationSession.Event {
         do throws(PGError) {
-            return try session.next(leastBytes: pacer.isResting ? ReceivePacer.worthReading : 0)
+            return try session.next(readingOn: readingOn)
         } catch {
             throw explained(error)
         }
@@ -215,7 +216,8 @@ struct StreamReader: ~Copyable {
     private func isBatchDue(_ feed: Feed) -> Bool {
         guard let batchSince, !assembler.builder.isEmpty else { return false }
         if ContinuousClock.now - batchSince >= settings.batchDelay { return true }
-        return !pacer.isResting && !assembler.isInTransaction && feed.sinksAreIdle
+        let mayBeLast = !pacer.isResting || !pacer.isFlowing
+        return mayBeLast && !assembler.isInTransaction && feed.sinksAreIdle
     }
 
     /// Moves an idle slot: with nothing under way the server's own position may be confirmed. It goes through the
@@ -246,15 +248,15 @@ struct StreamReader: ~Copyable {
         guard try moveIdle(feed) else { return false }
         try report(feed)
         try askIfSilent(feed)
-        if pacer.isResting {
-            _ = session.pause(ReceivePacer.rest)
-            return true
+        if !pacer.isResting || !pacer.isFlowing {
+            do throws(PGError) {
+                _ = try session.wait(until: nextLook(feed))
+            } catch {
+                throw explained(error)
+            }
+            pacer.woke(at: .now)
         }
-        do throws(PGError) {
-            _ = try session.wait(until: nextLook(feed))
-        } catch {
-            throw explained(error)
-        }
+        if pacer.isResting { _ = session.pause(ReceivePacer.rest) }
         return true
     }
 

@@ -1,32 +1,56 @@
 /// Decides whether to let messages gather before the next look at the socket: pure, clock readings come from outside.
 ///
-/// The walsender flushes after every row, so a reader that keeps up is woken once a row and costs the server and itself
-/// several microseconds each. Above a rate the reader rests for a fraction of a millisecond whenever it runs dry; below
-/// it every message is taken at once.
+/// The walsender sends every row by itself. A reader that keeps up is woken once a row, and one that empties the socket
+/// each time has every row cross the network stack by itself, which costs the server as much as decoding it. So under
+/// load the reader takes about one buffer of libpq's and rests for a fraction of a millisecond: what the socket does
+/// not hold meanwhile gathers in the server's send queue and comes in few large segments. Without load every message is
+/// taken at once.
 struct ReceivePacer {
-    /// How long to rest under load: long enough for some dozens of rows, short enough for the receive window.
+    /// How long to rest under load. With the scheduler's own delay it lets about as many rows gather as libpq takes
+    /// in one read.
     static let rest: Duration = .microseconds(250)
-    /// Bytes in the socket that are read without a rest before: about as many as libpq takes in one read.
-    static let worthReading = 12 << 10
-    /// Messages a millisecond above which it is load.
+    /// Fewer messages than this are not worth a rest.
+    private static let leastMessages = 48
+    /// Messages of this size and more, in bytes, fill segments by themselves.
+    private static let largeMessage = 2048
+    /// Messages a millisecond from which on it is load.
     private static let threshold = 10
+    /// How long load is expected to come back: between two large transactions the server decodes and sends nothing.
+    private static let hold: Duration = .milliseconds(20)
 
     private var windowStart: ContinuousClock.Instant
     private var messages = 0
-    /// Whether the stream is under load: rest when it runs dry.
+    private var holdEnd: ContinuousClock.Instant
+    /// Whether the stream is under load: rest before the next read.
     private(set) var isResting = false
+    /// Whether the last read found something: more is under way.
+    private(set) var isFlowing = false
 
-    init(now: ContinuousClock.Instant) { windowStart = now }
+    init(now: ContinuousClock.Instant) {
+        windowStart = now
+        holdEnd = now
+    }
 
     /// Takes in that `count` messages were read until the stream ran dry at `now`.
     mutating func ranDry(after count: Int, at now: ContinuousClock.Instant) {
+        isFlowing = count > 0
         messages += count
         let elapsed = now - windowStart
         guard elapsed >= .milliseconds(1) else { return }
-        let milliseconds = max(1, Int(elapsed / .milliseconds(1)))
-        isResting = messages >= Self.threshold * milliseconds
+        if messages >= Self.threshold * Int(elapsed / .milliseconds(1)) { holdEnd = now + Self.hold }
+        isResting = now < holdEnd
         windowStart = now
         messages = 0
+    }
+
+    /// Whether to read on after `count` messages of `bytes` bytes in all since the last rest.
+    func readsOn(after count: Int, bytes: Int) -> Bool {
+        isResting && (count < Self.leastMessages || bytes >= count * Self.largeMessage)
+    }
+
+    /// Takes in that the socket was waited for until `now`.
+    mutating func woke(at now: ContinuousClock.Instant) {
+        isResting = now < holdEnd
     }
 }
 
