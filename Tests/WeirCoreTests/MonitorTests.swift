@@ -28,6 +28,25 @@ import WeirTestKit
         #expect(firstWoke && secondWoke)
     }
 
+    @Test func aMilestoneWakesEveryWaiterAndOtherChangesNotAll() throws {
+        let monitor = Monitor((changes: 0, isDone: false))
+        let looks = Monitor(0)
+        let patient = Background {
+            monitor.waitForMilestone(until: .now + .seconds(20)) { state in
+                looks.update { $0 += 1 }
+                return state.isDone ? state.changes : nil
+            }
+        }
+        let eager = Background { monitor.wait(until: .now + .seconds(20)) { $0.isDone ? true : nil } }
+        #expect(looks.wait(until: .now + .seconds(20)) { $0 == 1 ? true : nil } == true)
+        for _ in 0..<1000 { monitor.update { $0.changes += 1 } }
+        monitor.mark { $0.isDone = true }
+        #expect(try patient.value() == 1000)
+        #expect(try eager.value() == true)
+        // The system may wake a thread for nothing, but not for each of a thousand changes.
+        #expect(looks.read { $0 } < 10)
+    }
+
     @Test func aDeadlineEndsAWait() {
         let monitor = Monitor(0)
         let began = ContinuousClock.now

@@ -27,7 +27,7 @@ struct AttemptRunner: Sendable {
     }
 
     private func noThread(_ mark: (inout Attempt.State) -> Void) {
-        attempt.monitor.update(mark)
+        attempt.monitor.mark(mark)
         attempt.fail(
             WeirError(
                 .internalError, stage: .pipeline, "The system has no thread left",
@@ -39,7 +39,7 @@ struct AttemptRunner: Sendable {
 
     private func runSource() {
         defer {
-            attempt.monitor.update { state in
+            attempt.monitor.mark { state in
                 state.isClosed = true
                 state.sourceHasEnded = true
             }
@@ -116,15 +116,20 @@ struct AttemptRunner: Sendable {
 
     private func nextEvent(notBefore: ContinuousClock.Instant) -> Event? {
         let now = ContinuousClock.now
-        return attempt.monitor.wait(until: notBefore > now ? notBefore : now + .seconds(1)) { state -> Event? in
-            let drained = state.sinksHaveEnded
-            if drained || ContinuousClock.now >= notBefore {
-                let saves = Self.pendingSaves(state)
-                if !saves.isEmpty { return .save(saves) }
-            }
-            if drained, !state.isSettled { return .settle }
-            return state.hasEnded ? .ended : nil
+        // Until the next save only ends matter: every batch's changes would wake this thread otherwise.
+        guard notBefore <= now else {
+            return attempt.monitor.waitForMilestone(until: notBefore) { Self.event($0, maySave: $0.sinksHaveEnded) }
         }
+        return attempt.monitor.wait(until: now + .seconds(1)) { Self.event($0, maySave: true) }
+    }
+
+    private static func event(_ state: Attempt.State, maySave: Bool) -> Event? {
+        if maySave {
+            let saves = pendingSaves(state)
+            if !saves.isEmpty { return .save(saves) }
+        }
+        if state.sinksHaveEnded, !state.isSettled { return .settle }
+        return state.hasEnded ? .ended : nil
     }
 
     private static func pendingSaves(_ state: Attempt.State) -> [Save] {

@@ -15,7 +15,7 @@ struct SinkRunner: Sendable {
     }
 
     func run() {
-        defer { attempt.monitor.update { $0.sinks[index].hasEnded = true } }
+        defer { attempt.monitor.mark { $0.sinks[index].hasEnded = true } }
         do throws(WeirError) {
             let sink = try factory.make()
             defer { sink.close() }
