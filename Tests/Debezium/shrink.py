@@ -1,0 +1,95 @@
+"""Makes a failing case smaller: fewer columns, fewer statements, tried side by side in one engine run."""
+
+from dataclasses import dataclass, replace
+
+from compare import Comparison, read_events
+from servers import END, Failure, Recording
+
+
+@dataclass
+class Case:
+    """A table and the changes that make the difference, each in a transaction of its own."""
+
+    table: object
+    changes: list
+
+    def size(self):
+        return len(self.changes) * 4 + len(self.table.columns) + sum(len(c.values) for c in self.changes)
+
+    def with_table(self, table):
+        changes = [change.of(table) for change in self.changes]
+        return Case(table, [change for change in changes if change])
+
+    def without_columns(self, names):
+        return self.with_table(replace(self.table, columns=tuple(c for c in self.table.columns if c.name not in names)))
+
+    def script(self):
+        return [*self.table.ddl(), *(change.sql() for change in self.changes)]
+
+
+def reductions(case, path):
+    """Smaller cases that may still differ."""
+    needed = {"id", *case.table.key, *case.table.index}
+    loose = [c.name for c in case.table.columns if c.name not in needed]
+    named = path.partition(".")[2]
+    if named in loose and len(loose) > 1:
+        yield case.without_columns([name for name in loose if name != named])
+    for name in loose:
+        yield case.without_columns([name])
+    if len(loose) > 3:
+        yield case.without_columns(loose[len(loose) // 2:])
+        yield case.without_columns(loose[:len(loose) // 2])
+    count = len(case.changes)
+    for size in dict.fromkeys((count // 2, count // 4, 1)):
+        if size:
+            for at in range(0, count, size):
+                yield Case(case.table, case.changes[:at] + case.changes[at + size:])
+    if case.table.identity == "INDEX":
+        yield case.with_table(replace(case.table, identity="DEFAULT", index=()))
+    for column in case.table.columns:
+        if column.default or column.external or column.required and column.name not in needed:
+            bare = replace(column, default=None, default_kind=None, external=False, required=False)
+            yield case.with_table(replace(
+                case.table, columns=tuple(bare if c is column else c for c in case.table.columns)))
+
+
+def differing(environment, name, cases, mode, strict, path):
+    """Of several cases those that still differ at the path, with the difference, smallest first."""
+    recording = Recording(environment, name)
+    try:
+        placed = [case.with_table(replace(case.table, schema=f"s{n}")) for n, case in enumerate(cases)]
+        recording.record([c.table for c in placed], [[change] for c in placed for change in c.changes])
+        debezium = read_events(recording.run_engines([mode], 120)[0], END, True)
+        weir = read_events(recording.run_weir(0, mode, strict, 120), END, False)
+        comparison = Comparison({(c.table.schema, c.table.name): c.table for c in placed}, mode, strict)
+        found = {}
+        for difference in comparison.run(debezium, weir):
+            if difference.rule is None and difference.table is not None and difference.path == path:
+                found.setdefault(int(difference.table.schema[1:]), difference)
+        results = [(cases[number], difference) for number, difference in found.items()]
+        return sorted(results, key=lambda result: result[0].size())
+    finally:
+        recording.drop()
+
+
+def shrink(environment, name, case, mode, strict, path, steps=8):
+    """The smallest case found, with its difference; None when the case alone does not differ."""
+    best = None
+    candidates = [case]
+    for step in range(steps):
+        try:
+            found = differing(environment, f"{name}_{step}", candidates, mode, strict, path)
+        except Failure:
+            return best
+        if not found:
+            return best
+        best = found[0]
+        smaller = list(reductions(best[0], path))
+        # What could be left out alone can often be left out together.
+        together = [c.name for c in best[0].table.columns if all(c not in f.table.columns for f, _ in found[:4])]
+        if together:
+            smaller.append(best[0].without_columns(together))
+        candidates = [c for c in smaller if c.changes and c.size() < best[0].size()][:60]
+        if not candidates:
+            return best
+    return best

@@ -1,0 +1,12 @@
+create extension hstore;
+create extension citext;
+create extension ltree;
+create schema zoo;
+create type zoo.mood as enum ('sad', 'ok', 'so, so', 'quo"te', 'é');
+create type zoo.pair as (a int, b text);
+create domain zoo.posint as int check (value > 0);
+create domain zoo.price as numeric(8,3);
+create domain zoo.instant as timestamp(3);
+create domain zoo.label as varchar(40);
+create domain zoo.inner_label as zoo.label;
+create type zoo.span as range (subtype = float8);
