@@ -30,6 +30,22 @@ struct DeliveryTests {
         #expect(run.position == 1616 + 99 * 16 + 8)
     }
 
+    @Test("heartbeats go to the first partition of their topic, and the position moves past them")
+    func heartbeats() throws {
+        let cluster = try cluster()
+        let beats = "__debezium-heartbeat.shop"
+        cluster.createTopic(beats, partitions: 4)
+        let run = try SinkRun(cluster.bootstrapServers)
+        run.script.append(inserts(0..<5).beating(at: 1))
+        run.script.append(inserts(5..<10, from: 1000).beating(at: 2))
+        #expect(try run.finish() == nil)
+        #expect(try ids(cluster) == keys(0..<10))
+        let records = try TopicReader(bootstrap: cluster.bootstrapServers).read(beats)
+        #expect(records.map(\.partition) == [0, 0])
+        #expect(records.map(\.valueText) == [#"{"ts_ms":1}"#, #"{"ts_ms":2}"#])
+        #expect(run.position == 1000 + 4 * 16 + 8)
+    }
+
     @Test("brokers down and up again: a pause, nothing lost, no second attempt")
     func outage() throws {
         let cluster = try cluster()

@@ -76,6 +76,7 @@ final class EventLog: Sendable {
         state.update { state in
             state.keys += keys
             state.events += lines
+            if batch.heartbeat != nil { state.events.append("heartbeat") }
             state.identities += identities
             if let part = batch.snapshot { state.parts.append(part) }
             if let end = batch.endLSN { state.ends.append(end) }

@@ -30,6 +30,14 @@ private func read(
         #expect(settings?.limits == PipelineSettings())
     }
 
+    @Test func aHeartbeatsStatementNeedsAnInterval() throws {
+        let (_, _, problems) = try read(
+            "source: {url: postgresql://h/db, heartbeat.query: SELECT 1}\nsinks: [{type: stdout}]\n")
+        #expect(problems.count == 1)
+        #expect(problems.first?.contains("source.heartbeat.query") == true)
+        #expect(problems.first?.contains("heartbeat.interval") == true)
+    }
+
     @Test func aFullConfigurationIsRead() throws {
         let text = """
             pipeline: shop
@@ -40,6 +48,8 @@ private func read(
               slot: other
               snapshot: never
               status.interval: 5s
+              heartbeat.interval: 30s
+              heartbeat.query: "UPDATE pulse SET n = n + 1"
             transforms:
               - filter: {table: public.orders, operations: [insert, update], where: {column: status, equals: paid}}
               - filter: {where: [{column: a, not: [x, y]}, {column: b, null: false}, {column: c, min: "10"}]}
@@ -70,6 +80,9 @@ private func read(
         #expect(source.tables == ["public.*", "!public.audit_*"])
         #expect(source.slot == "other" && source.publication == "weir_shop")
         #expect(source.snapshot == .never && source.statusInterval == .seconds(5))
+        #expect(
+            source.heartbeat
+                == PostgresSourceSettings.Heartbeat(interval: .seconds(30), query: "UPDATE pulse SET n = n + 1"))
         #expect(settings?.transforms == expectedTransforms)
         let kafka = try #require(settings?.sinks.first?.settings as? KafkaSinkSettings)
         #expect(kafka.partitions == 3 && kafka.topic == "{pipeline}.{schema}.{table}")
@@ -86,7 +99,7 @@ private func read(
         #expect(decoding.secrets == ["pepper", "pw1", "pw2"])
         #expect(
             decoding.warnings.map { $0.description(file: "f") } == [
-                "f:24:58: sinks[0].properties.sasl.password: the secret's file /run/sasl can be read by every account; "
+                "f:26:58: sinks[0].properties.sasl.password: the secret's file /run/sasl can be read by every account; "
                     + "chmod o-r /run/sasl"
             ])
     }

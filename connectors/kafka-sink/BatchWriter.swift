@@ -37,8 +37,10 @@ struct BatchWriter: ~Copyable {
             throw cancelled()
         }
         // Without a key the partitioner would choose at random: the order would be lost, and after a crash ids would
-        // no longer rise in each partition. A truncate is looked for in one place.
-        if event.role == .truncate || event.key.isNull && link.pinsKeyless { destination.partition = 0 }
+        // no longer rise in each partition. A truncate and a heartbeat are looked for in one place.
+        if event.role == .truncate || event.role == .heartbeat || event.key.isNull && link.pinsKeyless {
+            destination.partition = 0
+        }
         headers.removeAll()
         let message = MessageTicket(batch: ticket, row: event.row)
         let code = try unsafe bytes.withUnsafeBytes { (base) throws(WeirError) in

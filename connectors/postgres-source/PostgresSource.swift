@@ -244,7 +244,8 @@ public final class PostgresSource: ChangeSource {
             session: session, catalog: catalog,
             settings: StreamReader.Settings(
                 slot: settings.slot, publications: [settings.publication], start: start, selection: selection,
-                statusInterval: settings.statusInterval, batchLimits: batchLimits, receiveTimeout: receiveTimeout),
+                statusInterval: settings.statusInterval, heartbeat: settings.heartbeat, batchLimits: batchLimits,
+                receiveTimeout: receiveTimeout),
             logger: logger)
         logger.info("streaming", [("slot", settings.slot), ("from", start.description)])
         try reader.run(feed)

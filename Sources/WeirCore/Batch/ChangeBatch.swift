@@ -22,11 +22,15 @@ public struct ChangeBatch: Sendable {
     public let resumeToken: String?
     /// When the source sealed it: microseconds since 1970-01-01 UTC.
     public let sealedAt: Int64
+    /// Set when a heartbeat follows the rows: its time, milliseconds since 1970-01-01 UTC. Sinks that write no events
+    /// pass over it.
+    public let heartbeat: Int64?
 
     /// Makes a batch of parts that fit together: every index in range, every cell inside the arena.
     public init(
         arena: [UInt8], rows: [Row], cells: [Cell], relations: [Relation], transactions: [TransactionInfo],
-        snapshot: SnapshotPart? = nil, endLSN: LSN?, resumeToken: String? = nil, sealedAt: Int64
+        snapshot: SnapshotPart? = nil, endLSN: LSN?, resumeToken: String? = nil, sealedAt: Int64,
+        heartbeat: Int64? = nil
     ) {
         self.arena = arena
         self.rows = rows
@@ -37,6 +41,7 @@ public struct ChangeBatch: Sendable {
         self.endLSN = endLSN
         self.resumeToken = resumeToken
         self.sealedAt = sealedAt
+        self.heartbeat = heartbeat
     }
 
     /// Memory the batch holds, in bytes, for budgets.
@@ -76,11 +81,18 @@ public struct ChangeBatch: Sendable {
     public func marking(_ snapshot: SnapshotPart?, endLSN: LSN?) -> ChangeBatch {
         ChangeBatch(
             arena: arena, rows: rows, cells: cells, relations: relations, transactions: transactions,
-            snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken, sealedAt: sealedAt)
+            snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken, sealedAt: sealedAt, heartbeat: heartbeat)
+    }
+
+    /// The batch with a heartbeat behind its rows; `time` is in milliseconds since 1970-01-01 UTC.
+    public func beating(at time: Int64) -> ChangeBatch {
+        ChangeBatch(
+            arena: arena, rows: rows, cells: cells, relations: relations, transactions: transactions,
+            snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken, sealedAt: sealedAt, heartbeat: time)
     }
 
     /// The first `count` transactions with their rows; nil where they are not whole, or are part of a snapshot. The
-    /// source's own resume point, which belongs to the whole batch, is left out.
+    /// source's own resume point and the heartbeat, which belong to the whole batch, are left out.
     public func prefix(transactions count: Int) -> ChangeBatch? {
         let part = Array(transactions.prefix(count))
         guard snapshot == nil, let last = part.last, part.allSatisfy(\.ends) else { return nil }
@@ -115,6 +127,6 @@ public struct ChangeBatch: Sendable {
         ChangeBatch(
             arena: arena ?? self.arena, rows: rows, cells: cells ?? self.cells,
             relations: relations ?? self.relations, transactions: transactions ?? self.transactions,
-            snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken, sealedAt: sealedAt)
+            snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken, sealedAt: sealedAt, heartbeat: heartbeat)
     }
 }

@@ -22,6 +22,9 @@ extension DebeziumOptions {
             "transaction.metadata", .value(false),
             doc: "Write events at begin and end of transactions, and the place in its transaction into each event "
                 + "(`provide.transaction.metadata`).")
+        static let heartbeatPrefix = SettingsField<String>.text(
+            "topic.heartbeat.prefix", .value(DebeziumOptions().heartbeatTopicPrefix),
+            doc: "Heartbeats go to the topic `PREFIX.PIPELINE`; `source.heartbeat.interval` switches them on.")
         static let moneyDigits = SettingsField<Int>.count(
             "money.fraction.digits", .value(2), in: 0...18, doc: "Digits after the point of `money`.")
         static let skipped = SettingsField<[String]>.texts(
@@ -34,7 +37,7 @@ extension DebeziumOptions {
     public static let fields: [SettingsFieldInfo] = [
         Keys.strict.info, Keys.decimal.info, Keys.timePrecision.info, Keys.interval.info, Keys.binary.info,
         Keys.hstore.info, Keys.tombstones.info, Keys.placeholder.info, Keys.skipped.info,
-        Keys.transactions.info, Keys.moneyDigits.info,
+        Keys.transactions.info, Keys.heartbeatPrefix.info, Keys.moneyDigits.info,
     ]
 
     /// Reads a `debezium` block over `base`: keys that are not written keep its values.
@@ -55,6 +58,7 @@ extension DebeziumOptions {
         take(Keys.tombstones) { tombstones = $0 }
         take(Keys.placeholder) { unavailablePlaceholder = $0 }
         take(Keys.transactions) { transactionMetadata = $0 }
+        take(Keys.heartbeatPrefix) { heartbeatTopicPrefix = $0 }
         take(Keys.moneyDigits) { moneyFractionDigits = $0 }
         take(Keys.skipped) { names in
             guard names != ["none"] else {

@@ -12,6 +12,21 @@ public struct PostgresSourceSettings: SourceSettings, Equatable {
         case only
     }
 
+    /// Events that say that the pipeline is alive, for consumers of tables that seldom change.
+    public struct Heartbeat: Sendable, Equatable {
+        /// Time between two of them.
+        public var interval: Duration
+        /// A statement that is run before each, in a transaction of its own; nil for none. Its errors are logged and
+        /// change nothing else.
+        public var query: String?
+
+        /// Makes a heartbeat.
+        public init(interval: Duration, query: String? = nil) {
+            self.interval = interval
+            self.query = query
+        }
+    }
+
     /// What `source.type` says.
     public static let type = "postgres"
 
@@ -27,11 +42,13 @@ public struct PostgresSourceSettings: SourceSettings, Equatable {
     public var snapshot: Snapshot
     /// How often the server is told the confirmed position.
     public var statusInterval: Duration
+    /// Heartbeats; nil for none.
+    public var heartbeat: Heartbeat?
 
     /// Makes settings.
     public init(
         url: String, tables: [String] = [], slot: String, publication: String, snapshot: Snapshot = .initial,
-        statusInterval: Duration = .seconds(10)
+        statusInterval: Duration = .seconds(10), heartbeat: Heartbeat? = nil
     ) {
         self.url = url
         self.tables = tables
@@ -39,6 +56,7 @@ public struct PostgresSourceSettings: SourceSettings, Equatable {
         self.publication = publication
         self.snapshot = snapshot
         self.statusInterval = statusInterval
+        self.heartbeat = heartbeat
     }
 }
 
@@ -67,12 +85,21 @@ extension PostgresSourceSettings {
         static let statusInterval = SettingsField<Duration>.duration(
             "status.interval", .value(.seconds(10)), in: .milliseconds(100)...(.seconds(3600)),
             doc: "How often the confirmed position is sent; keep it well below the server's `wal_sender_timeout`.")
+        static let heartbeatInterval = SettingsField<Duration>.duration(
+            "heartbeat.interval", .none, in: .milliseconds(100)...(.seconds(86_400)),
+            doc: "Write a heartbeat event this often, whether or not there are changes (`heartbeat.interval.ms`).")
+        static let heartbeatQuery = SettingsField<String>.text(
+            "heartbeat.query", .none,
+            doc:
+                "A statement to run at the source before each heartbeat (`heartbeat.action.query`), for example an "
+                + "UPDATE of a published table. The search path is `\"$user\", public`; errors are logged."
+        )
     }
 
     /// The keys besides `type`.
     public static let fields: [SettingsFieldInfo] = [
         Keys.url.info, Keys.tables.info, Keys.slot.info, Keys.publication.info, Keys.snapshot.info,
-        Keys.statusInterval.info,
+        Keys.statusInterval.info, Keys.heartbeatInterval.info, Keys.heartbeatQuery.info,
     ]
 
     /// Reads the section.
@@ -83,6 +110,14 @@ extension PostgresSourceSettings {
             slot: section.value(Keys.slot, or: derived), publication: section.value(Keys.publication, or: derived),
             snapshot: section.value(Keys.snapshot, or: .initial),
             statusInterval: section.value(Keys.statusInterval, or: .seconds(10)))
+        let query = section.value(Keys.heartbeatQuery)
+        if let interval = section.value(Keys.heartbeatInterval) {
+            heartbeat = Heartbeat(interval: interval, query: query)
+        } else if query != nil, !section.has(Keys.heartbeatInterval.info.name) {
+            section.problem(
+                Keys.heartbeatQuery.info.name, "there are no heartbeats to run it at",
+                suggestion: "set `heartbeat.interval`")
+        }
     }
 }
 

@@ -50,8 +50,8 @@ public final class EventEncoder {
         progress = TransactionProgress()
     }
 
-    /// Encodes all rows of a batch behind what the buffer holds, calling `emit` for each event in order with the
-    /// buffer its parts lie in.
+    /// Encodes all rows of a batch, and its heartbeat, behind what the buffer holds, calling `emit` for each event in
+    /// order with the buffer its parts lie in.
     ///
     /// Throws what `emit` throws; `value-rejected` with table and column when a value is not of its column's type;
     /// `table-unusable` for a configured key column that does not exist. Events emitted before stay emitted.
@@ -74,6 +74,12 @@ public final class EventEncoder {
         try unsafe batch.arena.withUnsafeBufferPointer { (bytes) throws(WeirError) in
             if let start = bytes.baseAddress { unsafe run.arena = ByteView(start: start, count: bytes.count) }
             try run.encode(emit)
+        }
+        if let time = batch.heartbeat {
+            let start = run.out.count
+            let event = encodeHeartbeat(at: time, into: &run.out)
+            try emit(event, run.out)
+            if run.rewinds { run.out.truncate(to: start) }
         }
     }
 

@@ -178,6 +178,21 @@ import Testing
         #expect(event.value.range.map { buffer.text($0) } == #"{"ts_ms":1559033904863}"#)
     }
 
+    @Test func aHeartbeatComesBehindTheRowsOfItsBatch() throws {
+        for format in [EncoderSettings.Format.debezium, .flat] {
+            let rows = batch(.insert, new: ["a", "1", nil]).beating(at: 5)
+            let events = try EncodingBench(EncoderSettings(prefix: "weir", format: format)).events(rows)
+            #expect(events.map(\.role) == [.change, .heartbeat])
+            #expect(events[1].topic == "__debezium-heartbeat.weir" && events[1].value == #"{"ts_ms":5}"#)
+            #expect(events[1].headers.isEmpty)
+        }
+        var settings = EncoderSettings(prefix: "weir")
+        settings.debezium.heartbeatTopicPrefix = "beat"
+        let alone = ChangeBatch(
+            arena: [], rows: [], cells: [], relations: [], transactions: [], endLSN: nil, sealedAt: 0, heartbeat: 6)
+        #expect(try EncodingBench(settings).events(alone).map(\.topic) == ["beat.weir"])
+    }
+
     @Test func rangesHoldAfterwardsWhenEventsAreRetained() throws {
         let encoder = EncodingBench().makeEncoder()
         var buffer = ByteBuffer(capacity: 64)

@@ -18,6 +18,8 @@ struct StreamReader: ~Copyable {
         var selection: TableSelection?
         /// Longest time between two confirmations.
         var statusInterval: Duration
+        /// When to send heartbeats, and what to run before; nil for never.
+        var heartbeat: PostgresSourceSettings.Heartbeat?
         /// When a batch is full.
         var batchLimits = BatchLimits()
         /// How long a batch may wait for more rows under load.
@@ -61,6 +63,7 @@ struct StreamReader: ~Copyable {
     private var isStopping = false
     private var silence: SilenceWatch
     private var nextWatch: ContinuousClock.Instant
+    private var heart: HeartbeatClock
 
     /// Takes over the sessions and starts the stream.
     init(
@@ -84,6 +87,7 @@ struct StreamReader: ~Copyable {
         pacer = ReceivePacer(now: now)
         silence = SilenceWatch(limit: settings.receiveTimeout, now: now)
         nextWatch = now + Self.watchInterval
+        heart = HeartbeatClock(settings.heartbeat, senderTimeout: timeout, now: now)
         received = settings.start
         sentEnd = .zero
         lastIdleMove = now
@@ -198,8 +202,12 @@ struct StreamReader: ~Copyable {
 
     /// Seals the batch at hand and hands it over; false when the attempt is over.
     private mutating func send(_ feed: Feed) throws(WeirError) -> Bool {
-        let batch = assembler.seal(at: wallClockMicroseconds())
+        var batch = assembler.seal(at: wallClockMicroseconds())
         batchSince = nil
+        if heart.isDue(at: .now) {
+            try heart.beat(on: catalog, logger)
+            batch = batch.beating(at: wallClockMicroseconds() / 1000)
+        }
         return try send(batch, feed)
     }
 
@@ -238,6 +246,17 @@ struct StreamReader: ~Copyable {
                 sealedAt: wallClockMicroseconds()), feed)
     }
 
+    /// Sends a heartbeat that no batch took along.
+    private mutating func beatIfIdle(_ feed: Feed) throws(WeirError) -> Bool {
+        guard heart.isDue(at: .now), !assembler.isInTransaction, assembler.builder.isEmpty else { return true }
+        try heart.beat(on: catalog, logger)
+        let now = wallClockMicroseconds()
+        return try send(
+            ChangeBatch(
+                arena: [], rows: [], cells: [], relations: [], transactions: [],
+                endLSN: sentEnd > .zero ? sentEnd : nil, sealedAt: now, heartbeat: now / 1000), feed)
+    }
+
     // MARK: - Between messages
 
     /// What there is to do when the stream ran dry, then the wait for more. False when the attempt is over.
@@ -245,7 +264,7 @@ struct StreamReader: ~Copyable {
         if isBatchDue(feed) {
             guard try send(feed) else { return false }
         }
-        guard try moveIdle(feed) else { return false }
+        guard try moveIdle(feed), try beatIfIdle(feed) else { return false }
         try report(feed)
         try askIfSilent(feed)
         if !pacer.isResting || !pacer.isFlowing {
@@ -269,6 +288,7 @@ struct StreamReader: ~Copyable {
         look = min(look, schedule.nextLook(confirmed: confirmed.rawValue))
         look = min(look, silence.nextLook)
         if let batchSince { look = min(look, batchSince + settings.batchDelay) }
+        if let beat = heart.nextBeat { look = min(look, beat) }
         return max(look, now)
     }
 
