@@ -146,7 +146,8 @@ def integer(bits):
 
 
 def money(rng, limits):
-    return rng.choice(["0", "1", "-1", "92233720368547758.07", f"{rng.randrange(-(10**7), 10**7)}.{rng.randrange(100)}"])
+    amount = f"{rng.randrange(-(10**7), 10**7)}.{rng.randrange(100)}"
+    return rng.choice(["0", "1", "-1", "92233720368547758.07", amount])
 
 
 def bits(low, high):
@@ -230,7 +231,7 @@ def array_of(element):
     def big(rng, limits):
         return braces([element.value(rng, limits) for _ in range(2)] * 450)
 
-    lossy = element.family in ("money", "name", "interval", "varbit", "xml", "point", "domain")
+    lossy = element.family in ("money", "name", "interval", "varbit", "xml", "point", "domain", "domain_numeric")
     name = element.sql + "[]"
     return Type(name, "array", value, big=big, known=element.known and not lossy, element=element, since=element.since)
 

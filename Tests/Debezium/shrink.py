@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from compare import Comparison, read_events
-from servers import END, Failure, Recording
+from servers import END, Failure, Recording, Stopped
 
 
 @dataclass
@@ -79,7 +79,7 @@ def shrink(environment, name, case, mode, strict, path, steps=8):
     for step in range(steps):
         try:
             found = differing(environment, f"{name}_{step}", candidates, mode, strict, path)
-        except Failure:
+        except (Failure, Stopped):
             return best
         if not found:
             return best
