@@ -90,7 +90,10 @@ extension KafkaError {
                 "Grant the principal Describe and Write on the topic, and Create if Weir is to create topics."
             )
         case .topicMissing:
-            (.topicMissing, .operator, "Create the topic, or set `create_topics: true`.")
+            (
+                .topicMissing, .operator,
+                "Create the topic; a Kafka sink does so when it starts, with `topics.create: true`."
+            )
         case .topicRefused:
             (.topicMissing, .operator, "Create the topic by hand, or correct `topic` and `topics` of the sink.")
         case .messageTooLarge:

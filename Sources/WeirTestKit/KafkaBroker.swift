@@ -187,6 +187,14 @@ public final class KafkaBroker: Sendable {
         guard isSeen else { throw TestKitError("topic \(name) was created and does not show") }
     }
 
+    /// Deletes a topic and waits until clients no longer see it.
+    public func deleteTopic(_ name: String) throws {
+        let client = try KafkaClient(.producer, bootstrap: bootstrap)
+        try client.deleteTopic(name)
+        let isGone = eventually { try client.partitions(of: name, timeout: .seconds(2)) == 0 }
+        guard isGone else { throw TestKitError("topic \(name) was deleted and still shows") }
+    }
+
     /// The number of partitions of a topic; 0 when it does not exist.
     public func partitionCount(_ topic: String) throws -> Int {
         try KafkaClient(.producer, bootstrap: bootstrap).partitions(of: topic, timeout: .seconds(10))

@@ -80,6 +80,19 @@ final class KafkaClient: @unchecked Sendable {
         try check(rd_kafka_topic_result_error(results[0]), "topic \(name)")
     }
 
+    /// Asks the broker to delete a topic and waits for its word.
+    func deleteTopic(_ name: String) throws {
+        let topic = rd_kafka_DeleteTopic_new(name)
+        defer { rd_kafka_DeleteTopic_destroy(topic) }
+        let queue = rd_kafka_queue_new(handle)
+        defer { rd_kafka_queue_destroy(queue) }
+        var topics: [OpaquePointer?] = [topic]
+        rd_kafka_DeleteTopics(handle, &topics, 1, nil, queue)
+        guard let event = rd_kafka_queue_poll(queue, 30_000) else { throw TestKitError("topic \(name): no answer") }
+        defer { rd_kafka_event_destroy(event) }
+        try check(rd_kafka_event_error(event), "topic \(name)")
+    }
+
     func check(_ code: rd_kafka_resp_err_t, _ what: String) throws {
         guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
         throw TestKitError("\(what): \(rd_kafka_err2str(code).map { String(cString: $0) } ?? "\(code)")")

@@ -52,6 +52,18 @@ import WeirTestKit
             ])
     }
 
+    @Test(arguments: [
+        "postgresql://u:Sup3rS3cret@127.0.0.1/x", "postgres:/u:Sup3rS3cret@h", "host=h password=Sup3rS3cret",
+        "u:Sup3rS3cret@h",
+    ])
+    func anAddressInTheFilesPlaceIsNotEchoed(_ address: String) throws {
+        let result = try WeirProcess.run(["run", address])
+        #expect(result.exit == .status(2))
+        #expect(result.errors.first?.contains("cannot be read") == true)
+        #expect(!result.errors.joined().contains("Sup3rS3cret"))
+        #expect(result.errors.joined().contains("takes a configuration file") == address.contains("://"))
+    }
+
     @Test func jsonLinesOnRequest() throws {
         let folder = try TemporaryDirectory()
         let file = try folder.write("sinks: [{type: stdout}]\n", to: "c.yaml")

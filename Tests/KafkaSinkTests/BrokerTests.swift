@@ -44,6 +44,20 @@ struct BrokerTests {
         #expect(try broker.partitionCount("\(prefix).public.orders") == 0)
     }
 
+    @Test("a topic that is deleted under way is made again, and what it lacks comes")
+    func deletedTopic() throws {
+        let prefix = try KafkaBroker.shared().uniqueName("gone")
+        let (broker, run) = try run(prefix)
+        run.script.append(inserts(0..<5))
+        #expect(eventually(timeout: .seconds(20)) { run.position == 16 + 4 * 16 + 8 })
+        try broker.deleteTopic("\(prefix).public.orders")
+        run.script.append(inserts(5..<10, from: 1000))
+        #expect(eventually(timeout: .seconds(60)) { run.position == 1000 + 4 * 16 + 8 })
+        #expect(try run.finish() == nil)
+        let keys = try broker.reader.read("\(prefix).public.orders").compactMap(\.keyText)
+        #expect(Set(keys).isSuperset(of: (5..<10).map { "{\"id\":\($0)}" }))
+    }
+
     @Test("a delete is followed by a tombstone, a moved key leaves one behind; headers name event and transaction")
     func deletes() throws {
         let prefix = try KafkaBroker.shared().uniqueName("delete")

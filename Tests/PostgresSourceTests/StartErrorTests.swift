@@ -216,4 +216,24 @@ import WeirTestKit
         do throws(WeirError) { try SourceAdministration.dropSlot("nope", url: settings.url) } catch { missing = error }
         #expect(missing?.code == .slotMissing)
     }
+
+    @Test func tablesAndPartitionsThatWouldSurpriseAreNamed() throws {
+        let database = try SourceDatabase()
+        try database.exec(
+            """
+            CREATE TABLE keyless (v text);
+            CREATE TABLE parted (id int, k text, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
+            CREATE TABLE parted_a PARTITION OF parted FOR VALUES IN ('a')
+            """)
+        func warnings(_ settings: PostgresSourceSettings) -> [String] {
+            SourceInspector.inspect(settings).filter { $0.severity == .warning }.map(\.message)
+        }
+        let all = warnings(database.settings(tables: ["public.*"]))
+        #expect(all.count == 2)
+        #expect(all.contains { $0.contains("refuses UPDATE and DELETE") && $0.contains("public.keyless") })
+        #expect(all.contains { $0.contains("whole partition") && $0.hasSuffix("of public.parted") })
+        let unnamed = warnings(database.settings(tables: []))
+        #expect(unnamed.contains { $0.contains("left out") && $0.hasSuffix(": public.keyless") })
+        #expect(!unnamed.contains { $0.contains("refuses UPDATE") })
+    }
 }

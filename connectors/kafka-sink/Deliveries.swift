@@ -44,6 +44,8 @@ final class Deliveries: Sendable {
         var refusedSince: ContinuousClock.Instant?
         var isStopping = false
         var limits = MessageLimits()
+        /// A topic that is gone is made again by the next attempt.
+        var createsTopics = false
         /// Nil where the user's own `linger.ms` decides.
         var clock: SendClock?
     }
@@ -58,9 +60,10 @@ final class Deliveries: Sendable {
     // MARK: - The sink's side
 
     /// Called before anything is produced. `asksToSend` when librdkafka does not do so by itself.
-    func start(_ limits: MessageLimits, asksToSend: Bool) {
+    func start(_ limits: MessageLimits, asksToSend: Bool, createsTopics: Bool) {
         monitor.read { state in
             state.limits = limits
+            state.createsTopics = createsTopics
             state.clock = asksToSend ? SendClock(now: .now) : nil
         }
     }
@@ -151,7 +154,9 @@ final class Deliveries: Sendable {
                     state.trouble = nil
                     state.refusedSince = nil
                 } else if state.failure == nil, !state.isStopping {
-                    state.failure = Self.error(of: run, state.notes[ticket.batch], state.limits)
+                    let error = Self.error(of: run, state.notes[ticket.batch], state.limits)
+                    let isMadeAgain = state.createsTopics && run.result.trouble == .topicMissing
+                    state.failure = isMadeAgain ? error.disposed(.retry) : error
                 }
                 Self.settle(&state, ticket.batch, run.count)
             }

@@ -15,7 +15,8 @@ final class ProducerLink {
     init(_ settings: KafkaSinkSettings, _ deliveries: Deliveries, _ logger: Logger) throws(WeirError) {
         let configuration = try ProducerProperties.configuration(of: settings)
         limits = MessageLimits(configuration)
-        deliveries.start(limits, asksToSend: !ProducerProperties.lingers(settings))
+        deliveries.start(
+            limits, asksToSend: !ProducerProperties.lingers(settings), createsTopics: settings.createsTopics)
         pinsKeyless = !settings.properties.contains { $0.name == "partitioner" }
         do throws(KafkaError) {
             producer = try KafkaProducer(configuration)

@@ -175,6 +175,22 @@ public final class PostgresSource: ChangeSource {
                     ("remedy", "weir backfill --table ..."),
                 ])
         }
+        if !kept.unidentified.isEmpty {
+            logger.warning(
+                "PostgreSQL refuses UPDATE and DELETE on published tables without replica identity",
+                [
+                    ("tables", SourceInspector.names(kept.unidentified)),
+                    ("remedy", "a primary key, ALTER TABLE ... REPLICA IDENTITY FULL, or leave them out of `tables`"),
+                ])
+        }
+        if !kept.leftOut.isEmpty {
+            logger.warning(
+                "tables without replica identity are not published",
+                [
+                    ("tables", SourceInspector.names(kept.leftOut)),
+                    ("remedy", "a primary key or REPLICA IDENTITY FULL, then name them in `source.tables`"),
+                ])
+        }
         return kept.publication
     }
 

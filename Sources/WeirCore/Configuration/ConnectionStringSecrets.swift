@@ -23,6 +23,17 @@ public enum ConnectionStringSecrets {
         }.filter { !$0.isEmpty }
     }
 
+    /// What may be a password in a text that should not hold one: between the last "@" and the colon before it.
+    public static func suspected(in text: String) -> [String] {
+        guard let at = text.lastIndex(of: "@") else { return passwords(in: text) }
+        let start = text[..<at].firstIndex { $0 == ":" }.map { colon in
+            text[text.index(after: colon)..<at].drop { $0 == "/" }
+        }
+        guard let credentials = start else { return passwords(in: text) }
+        let password = credentials.firstIndex(of: ":").map { credentials[credentials.index(after: $0)...] }
+        return passwords(in: text) + [String(password ?? credentials)].filter { !$0.isEmpty }
+    }
+
     private static func isURI(_ text: String) -> Bool {
         text.hasPrefix("postgresql://") || text.hasPrefix("postgres://")
     }

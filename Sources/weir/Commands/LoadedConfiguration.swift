@@ -35,7 +35,11 @@ struct LoadedConfiguration: Sendable {
             var failure = WeirError(
                 .configurationInvalid, stage: .configuration, "The configuration \(error.path) cannot be read",
                 cause: error.reason)
-            if command.arguments.isEmpty {
+            // An address in the file's place may hold a password.
+            console.hide(Set(ConnectionStringSecrets.suspected(in: error.path)))
+            if error.path.contains("://") {
+                failure.advice = "weir \(command.name.rawValue) takes a configuration file here, not an address."
+            } else if command.arguments.isEmpty {
                 failure.advice = "Name the file: weir \(command.name.rawValue) path/to/weir.yaml"
             }
             console.report(failure)

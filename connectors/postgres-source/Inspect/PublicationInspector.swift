@@ -19,6 +19,8 @@ enum PublicationInspector {
         findings += missing(selection, candidates)
         let tables = published(plan, existing, candidates, selection)
         findings += identities(tables, candidates)
+        findings += leftOut(tables, candidates, plan, selection)
+        if existing?.viaRoot ?? true { findings += partitions(tables, candidates) }
         if settings.snapshot != .never { findings += try readability(tables, on: connection) }
         return findings
     }
@@ -150,6 +152,38 @@ enum PublicationInspector {
                 "PostgreSQL refuses UPDATE and DELETE on these published tables, which have no identity: "
                     + SourceInspector.names(concerned),
                 remedy: "Give them a primary key, or ALTER TABLE ... REPLICA IDENTITY FULL, or exclude them.")
+        ]
+    }
+
+    /// Tables that are not replicated although nobody excluded them.
+    private static func leftOut(
+        _ tables: [TableName], _ candidates: [PublishableTable], _ plan: PublicationPlan, _ selection: TableSelection?
+    ) -> [Finding] {
+        guard selection == nil, case .create = plan else { return [] }
+        let published = Set(tables)
+        let without = candidates.filter { !$0.hasIdentity && $0.ancestors.isEmpty && $0.name.schema != "weir" }
+        let names = without.map(\.name).filter { !published.contains($0) }
+        guard !names.isEmpty else { return [] }
+        return [
+            Finding(
+                .warning, "source tables",
+                "These have no replica identity and are left out: \(SourceInspector.names(names))",
+                remedy: "Give them a primary key or REPLICA IDENTITY FULL, or name them in `source.tables`.")
+        ]
+    }
+
+    private static func partitions(_ tables: [TableName], _ candidates: [PublishableTable]) -> [Finding] {
+        let roots = Set(candidates.flatMap(\.ancestors))
+        let published = Set(tables)
+        let concerned = candidates.filter { roots.contains($0.oid) && published.contains($0.name) }.map(\.name)
+        guard !concerned.isEmpty else { return [] }
+        return [
+            Finding(
+                .warning, "source partitions",
+                "PostgreSQL does not publish what removes a whole partition (TRUNCATE of it, DETACH, DROP) of "
+                    + SourceInspector.names(concerned),
+                remedy: "DELETE the rows instead, or publish the partitions by a publication of your own without "
+                    + "publish_via_partition_root.")
         ]
     }
 

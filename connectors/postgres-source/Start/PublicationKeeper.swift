@@ -11,6 +11,10 @@ enum PublicationKeeper {
         var existed: Bool
         /// Tables that were added to an existing publication: rows committed before are not in the stream.
         var added: [TableName]
+        /// Published tables without replica identity: PostgreSQL refuses to update and delete their rows.
+        var unidentified: [TableName]
+        /// Tables that a new publication leaves out because they have no replica identity.
+        var leftOut: [TableName]
     }
 
     /// Carries the plan out. Throws `permission-denied` with the statement that somebody else would have to run.
@@ -49,7 +53,13 @@ enum PublicationKeeper {
             throw WeirError(.publicationMissing, stage: .source, "Publication \"\(name)\" was dropped at this moment")
                 .disposed(.retry)
         }
-        return Outcome(publication: now, existed: existing != nil, added: added)
+        let without = candidates.filter { !$0.hasIdentity && $0.name.schema != "weir" }.map(\.name)
+        let published = Set(now.tables.map(\.name))
+        let changes = !now.omitted.contains(.update) || !now.omitted.contains(.delete)
+        return Outcome(
+            publication: now, existed: existing != nil, added: added,
+            unidentified: changes ? without.filter(published.contains) : [],
+            leftOut: existing == nil && selection == nil ? without.filter { !published.contains($0) } : [])
     }
 
     private static func execute(

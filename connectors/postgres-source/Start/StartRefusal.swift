@@ -4,8 +4,12 @@ import WeirCore
 enum StartRefusal {
     /// How to begin anew, the last resort of most remedies.
     private static func anew(_ facts: StartPlan.Facts, dropSlot: Bool) -> String {
-        let drop = dropSlot ? "drop the slot (`weir slot drop \(facts.slotName)`), " : ""
+        let drop = dropSlot ? "drop the slot (\(dropping(facts))), " : ""
         return "\(drop)set `source.snapshot: always` for one run to copy the tables again"
+    }
+
+    private static func dropping(_ facts: StartPlan.Facts) -> String {
+        "`weir slot drop FILE` with this configuration's file, or `weir slot drop URL --slot \(facts.slotName)`"
     }
 
     static func otherCluster(_ facts: StartPlan.Facts, stored: UInt64) -> WeirError {
@@ -69,7 +73,7 @@ enum StartRefusal {
         WeirError(
             .slotMismatch, stage: .source, "Replication slot \"\(facts.slotName)\" was never completed",
             cause: "it has no confirmed position",
-            advice: "Drop it (`weir slot drop \(facts.slotName)`); the next start creates it anew.")
+            advice: "Drop it (\(dropping(facts))); the next start creates it anew.")
     }
 
     static func publicationMissing(_ facts: StartPlan.Facts) -> WeirError {
