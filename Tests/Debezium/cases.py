@@ -153,9 +153,10 @@ class Generator:
         external = kind.big is not None and rng.random() < 0.6 and kind.element is None \
             or kind.element is not None and rng.random() < 0.3
         # Debezium stops where a NOT NULL column has no value in its eyes: the placeholder of bytea in base64 modes,
-        # arrays it cannot convert, an empty varbit(1).
+        # arrays it cannot convert, an empty varbit(1), in nanoseconds a timestamp that old values lack.
         can_be_null = external and kind.family == "bytea" or kind.sql == "varbit(1)" \
-            or kind.element is not None and (external or kind.sql not in ("int4[]", "text[]"))
+            or kind.element is not None and (external or kind.sql not in ("int4[]", "text[]")) \
+            or self.limits.narrow_times and (kind.family == "timestamp" or kind.sql == "zoo.instant")
         return Column(name, kind, not can_be_null and rng.random() < 0.3, default, default_kind, external)
 
     def table(self, number):
