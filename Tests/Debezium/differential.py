@@ -93,8 +93,8 @@ class Test:
         table = difference.table
         place, _, name = difference.path.partition(".")
         column = table.column(name) if table else None
-        # Of a type, not of each of its precisions.
-        kind = (place, column.type.sql.partition("(")[0], column.type.element is None) if column else (place, name)
+        # Of a type, not of each of its precisions and of each place.
+        kind = (column.type.sql.partition("(")[0], column.type.element is None) if column else (place, name)
         if kind in self.seen or self.shown <= 0:
             return
         self.seen.add(kind)

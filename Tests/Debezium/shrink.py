@@ -72,9 +72,9 @@ def differing(environment, name, cases, mode, strict, path):
         recording.drop()
 
 
-def shrink(environment, name, case, mode, strict, path, steps=8):
+def shrink(environment, name, case, mode, strict, path, steps=6):
     """The smallest case found, with its difference; None when the case alone does not differ."""
-    best = None
+    best, base = None, case
     candidates = [case]
     for step in range(steps):
         try:
@@ -84,12 +84,22 @@ def shrink(environment, name, case, mode, strict, path, steps=8):
         if not found:
             return best
         best = found[0]
-        smaller = list(reductions(best[0], path))
-        # What could be left out alone can often be left out together.
-        together = [c.name for c in best[0].table.columns if all(c not in f.table.columns for f, _ in found[:4])]
-        if together:
-            smaller.append(best[0].without_columns(together))
-        candidates = [c for c in smaller if c.changes and c.size() < best[0].size()][:60]
+        together = combined(base, [smaller for smaller, _ in found])
+        base = best[0]
+        candidates = [c for c in [*together, *reductions(base, path)] if c.changes and c.size() < base.size()][:60]
         if not candidates:
             return best
     return best
+
+
+def combined(base, found):
+    """What could be left out of a case alone, left out together: all of it, the columns, the statements."""
+    columns = {c.name for c in base.table.columns}
+    gone = {name for f in found for name in columns - {c.name for c in f.table.columns}}
+    # Some case may be left with the one column that another does without.
+    gone -= {name for name in gone if any(len(f.table.columns) < len(columns) // 2 + 1 and f.table.column(name)
+                                          for f in found)}
+    kept = [c for c in base.changes if all(f.table is not base.table or c in f.changes for f in found)]
+    yield Case(base.table, kept).without_columns(gone)
+    yield base.without_columns(gone)
+    yield Case(base.table, kept)
