@@ -199,6 +199,35 @@ import WeirTestKit
         #expect(weir.isRunning)
     }
 
+    @Test(arguments: [
+        (["SELECT pg_drop_replication_slot('SLOT')"], "is gone although a position is stored"),
+        (["DROP PUBLICATION SLOT"], "The publication is gone although its slot exists"),
+        (
+            [
+                "INSERT INTO t VALUES (100, 'x')",
+                "SELECT pg_replication_slot_advance('SLOT', pg_current_wal_insert_lsn())",
+            ], "The stored position is older than what the slot still has"
+        ),
+    ])
+    func checkAndStatusSayWhatRunRefuses(_ statements: [String], _ message: String) throws {
+        let pair = try DatabasePair()
+        try pair.fill(3)
+        #expect(try pair.weir(["run", "--until-lsn", pair.end()]).exit == .status(0))
+        #expect(try pair.weir(["check"]).exit == .status(0))
+        for statement in statements {
+            try pair.source.exec(statement.replacing("SLOT", with: "weir_\(pair.pipeline)"))
+        }
+        let run = try pair.weir(["run", "--until-lsn", pair.end()])
+        #expect(run.exit == .status(1) && run.errors.joined().contains(message))
+        let check = try pair.weir(["check"])
+        #expect(check.exit == .status(1) && check.output.joined().contains(message))
+        let status = try pair.weir(["status"])
+        #expect(status.exit == .status(1) && status.output.joined().contains(message))
+        let json = try pair.weir(["status", "--json"])
+        #expect(json.output.joined().contains("\"healthy\":false"))
+        #expect(json.output.joined().contains("\"refusal\":\""))
+    }
+
     @Test func statusWatches() throws {
         let pair = try DatabasePair()
         let weir = try WeirProcess(["status", "--watch", "--json"], workingDirectory: pair.folder.path)

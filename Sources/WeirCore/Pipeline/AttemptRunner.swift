@@ -64,21 +64,7 @@ struct AttemptRunner: Sendable {
             return state.sinks.allSatisfy { $0.opening != nil } ? state.sinks : nil
         }
         guard let states, !states.isEmpty else { return nil }
-        let positions = states.compactMap(\.resume)
-        if let first = positions.first,
-            let other = positions.first(where: {
-                $0.systemIdentifier != first.systemIdentifier
-            })
-        {
-            throw WeirError(
-                .positionMismatch, stage: .pipeline, "The sinks' positions belong to different PostgreSQL clusters",
-                cause: "system identifiers \(first.systemIdentifier) and \(other.systemIdentifier)",
-                advice: "Use one pipeline name for each source cluster.")
-        }
-        let lowest = positions.count == states.count ? positions.min { $0.lsn < $1.lsn } : nil
-        return ResumePoint(
-            position: lowest, sinksWithoutPosition: states.filter { $0.resume == nil }.map(\.name),
-            sinksWithPosition: states.filter { $0.resume != nil }.map(\.name))
+        return try ResumePoint(states.map { ($0.name, $0.resume) })
     }
 
     // MARK: - The supervisor

@@ -30,6 +30,24 @@ public struct ResumePoint: Sendable, Equatable {
         self.sinksWithoutPosition = sinksWithoutPosition
         self.sinksWithPosition = sinksWithPosition
     }
+
+    /// The resume point of sinks with these positions. Throws `position-mismatch` when they belong to different
+    /// clusters.
+    public init(_ sinks: [(name: String, position: StoredPosition?)]) throws(WeirError) {
+        let positions = sinks.compactMap(\.position)
+        if let first = positions.first,
+            let other = positions.first(where: { $0.systemIdentifier != first.systemIdentifier })
+        {
+            throw WeirError(
+                .positionMismatch, stage: .pipeline, "The sinks' positions belong to different PostgreSQL clusters",
+                cause: "system identifiers \(first.systemIdentifier) and \(other.systemIdentifier)",
+                advice: "Use one pipeline name for each source cluster.")
+        }
+        self.init(
+            position: positions.count == sinks.count ? positions.min { $0.lsn < $1.lsn } : nil,
+            sinksWithoutPosition: sinks.filter { $0.position == nil }.map(\.name),
+            sinksWithPosition: sinks.filter { $0.position != nil }.map(\.name))
+    }
 }
 
 /// Reads changes from somewhere. A source is made, used and closed on one thread of its own, once an attempt: after

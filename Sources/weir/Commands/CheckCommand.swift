@@ -18,6 +18,7 @@ enum CheckCommand {
             findings += SourceInspector.inspect(source)
             privileges = (try? LeastPrivileges.statements(source)) ?? []
             findings += transforms(settings, source)
+            findings += start(settings, source)
         }
         let relations: [Relation]
         do throws(WeirError) {
@@ -55,6 +56,13 @@ enum CheckCommand {
         try console.print(object.text + "\n")
     }
 
+    /// What a run would refuse although each part is fine by itself. A server, a state file or a target that does not
+    /// answer has its own findings.
+    private static func start(_ settings: WeirSettings, _ source: PostgresSourceSettings) -> [Finding] {
+        guard let refusal = try? SinkPositions.load(settings).refusal(source) else { return [] }
+        return [Finding(refusal, subject: "start")]
+    }
+
     /// What the steps would do to the tables. A source that does not answer has its own findings.
     private static func transforms(_ settings: WeirSettings, _ source: PostgresSourceSettings) -> [Finding] {
         guard !settings.transforms.isEmpty, let relations = try? SourceInspector.relations(source) else { return [] }
@@ -69,7 +77,7 @@ enum CheckCommand {
                 return missingState(settings.statePath, subject)
             }
             let positions = try store.positions().map { "\($0.sink) at \($0.position.lsn)" }
-            let text = positions.isEmpty ? "no position is stored yet" : positions.joined(separator: ", ")
+            let text = positions.isEmpty ? "it holds no sink's position" : positions.joined(separator: ", ")
             return Finding(.ok, subject, text)
         } catch {
             return Finding(error, subject: subject)

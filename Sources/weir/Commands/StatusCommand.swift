@@ -1,6 +1,4 @@
 import Glibc
-import LibSQLite
-import PostgresSink
 import PostgresSource
 import WeirCore
 
@@ -35,56 +33,28 @@ enum StatusCommand {
 
 /// What `weir status` found.
 struct StatusReport {
-    /// A sink and its durable position.
-    struct SinkLine {
-        let name: String
-        let type: String
-        let position: StoredPosition?
-        /// Why the position is not known.
-        let trouble: String?
-    }
-
     let pipeline: String
     let source: SourceStatus
     let slotName: String
-    let sinks: [SinkLine]
+    let sinks: [SinkPositions.Line]
     let intent: SnapshotIntent?
+    /// What a run would refuse to start with.
+    let refusal: WeirError?
 
     /// Asks the server and looks at the state file.
     static func make(
         _ settings: WeirSettings, _ source: PostgresSourceSettings
     ) throws(WeirError) -> StatusReport {
         let status = try SourceAdministration.status(source)
-        let store = try StateStore.look(folder: settings.statePath, pipeline: settings.pipeline)
-        var sinks: [SinkLine] = []
-        for sink in settings.sinks {
-            sinks.append(try line(sink, settings.pipeline, store))
-        }
+        let positions = try SinkPositions.load(settings)
         return StatusReport(
-            pipeline: settings.pipeline, source: status, slotName: source.slot, sinks: sinks,
-            intent: try store?.snapshotIntent() ?? nil)
-    }
-
-    private static func line(
-        _ sink: WeirSettings.Sink, _ pipeline: String, _ store: StateStore?
-    ) throws(WeirError) -> SinkLine {
-        let type = type(of: sink.settings).type
-        guard let target = sink.settings as? PostgresSinkSettings else {
-            let position = try store?.position(sink: sink.name) ?? nil
-            return SinkLine(name: sink.name, type: type, position: position, trouble: nil)
-        }
-        do throws(WeirError) {
-            let status = try TargetAdministration.status(ConnectorRegistry.target(target, pipeline: pipeline))
-            return SinkLine(name: sink.name, type: type, position: status.position, trouble: nil)
-        } catch {
-            let trouble = error.cause.map { "\(error.message): \($0)" } ?? error.message
-            return SinkLine(name: sink.name, type: type, position: nil, trouble: trouble)
-        }
+            pipeline: settings.pipeline, source: status, slotName: source.slot, sinks: positions.lines,
+            intent: positions.intent, refusal: try positions.refusal(source))
     }
 
     /// Whether a run could go on from here.
     var isHealthy: Bool {
-        guard sinks.allSatisfy({ $0.trouble == nil }) else { return false }
+        guard refusal == nil, sinks.allSatisfy({ $0.trouble == nil }) else { return false }
         guard let slot = source.slot else { return sinks.allSatisfy { $0.position == nil } }
         return slot.walStatus != "lost" && slot.invalidation == nil
     }
@@ -123,6 +93,10 @@ struct StatusReport {
             let point = intent.consistentPoint.map { " at \($0)" } ?? ""
             rows.append(["snapshot", "in progress\(point), slot \(intent.slot)"])
         }
+        if let refusal {
+            rows.append(["start", "refused: \(refusal.message)" + (refusal.cause.map { ": \($0)" } ?? "")])
+            if let advice = refusal.advice { rows.append(["", advice]) }
+        }
         return TextTable.text(rows)
     }
 
@@ -151,7 +125,8 @@ struct StatusReport {
                         ])
                     })
             ),
-            ("snapshot_in_progress", .bool(intent != nil)), ("healthy", .bool(isHealthy)),
+            ("snapshot_in_progress", .bool(intent != nil)), ("refusal", .optional(refusal?.message)),
+            ("healthy", .bool(isHealthy)),
         ])
     }
 }
