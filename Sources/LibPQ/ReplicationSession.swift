@@ -149,7 +149,7 @@ public struct ReplicationSession: ~Copyable {
                 try readEnd()
                 return .ended
             case .wouldBlock:
-                if hasRead, !readingOn || connection.bytesWaiting() == 0 { return .dry }
+                if hasRead, !readingOn || connection.bytesWaiting() <= 0 { return .dry }
                 hasRead = true
                 try connection.consumeInput("receive")
             }

@@ -49,6 +49,19 @@ import WeirTestKit
         #expect(try pair.target.number("SELECT count(*) FROM t") == 1)
     }
 
+    @Test func tablesWithoutIdentityAreNamed() throws {
+        let pair = try DatabasePair()
+        for side in [pair.source, pair.target] { try side.exec("CREATE TABLE keyless (v text)") }
+        let without = try pair.weir(["run", "--until-lsn", pair.end()])
+        #expect(without.exit == .status(0))
+        let leftOut = without.errors.filter { $0.contains("are not published") }
+        #expect(leftOut.count == 1 && leftOut[0].contains("public.keyless"))
+        let with = try pair.weir(["run", "--set", "source.tables=[public.*]", "--until-lsn", pair.end()])
+        #expect(with.exit == .status(0), "\(with.errors)")
+        let refused = with.errors.filter { $0.contains("PostgreSQL refuses UPDATE and DELETE") }
+        #expect(refused.count == 1 && refused[0].contains("public.keyless"))
+    }
+
     @Test func signalsAtTheSameTimeAreOneWish() throws {
         let pair = try DatabasePair()
         let weir = try pair.run()

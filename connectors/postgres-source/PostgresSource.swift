@@ -7,11 +7,15 @@ public import WeirCore
 /// One object for one pipeline, shared by the sources that its factory makes.
 public final class PostgresSourceHistory: Sendable {
     private let snapshot = Atomic<Bool>(false)
+    private let warning = Atomic<Bool>(false)
 
     /// Nothing has happened yet.
     public init() {}
 
     var hasBegunSnapshot: Bool { snapshot.load(ordering: .relaxed) }
+
+    /// True the first time: what is wrong with the tables is said once a process, not once a reconnect.
+    func warnsOfTables() -> Bool { !warning.exchange(true, ordering: .relaxed) }
 
     func beginSnapshot() { snapshot.store(true, ordering: .relaxed) }
 }
@@ -175,7 +179,7 @@ public final class PostgresSource: ChangeSource {
                     ("remedy", "weir backfill --table ..."),
                 ])
         }
-        if !kept.unidentified.isEmpty {
+        if !kept.unidentified.isEmpty, history.warnsOfTables() {
             logger.warning(
                 "PostgreSQL refuses UPDATE and DELETE on published tables without replica identity",
                 [

@@ -47,7 +47,12 @@ struct SinkPositions {
     /// not answer.
     func refusal(_ source: PostgresSourceSettings) throws(WeirError) -> WeirError? {
         guard lines.allSatisfy({ $0.trouble == nil }) else { return nil }
-        let resume = try ResumePoint(lines.map { ($0.name, $0.position) })
+        let resume: ResumePoint
+        do throws(WeirError) {
+            resume = try ResumePoint(lines.map { ($0.name, $0.position) })
+        } catch {
+            return error
+        }
         return try StartForecast.refusal(source, resume: resume, intent: intent)
     }
 }

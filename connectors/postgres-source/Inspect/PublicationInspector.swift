@@ -143,8 +143,7 @@ enum PublicationInspector {
     }
 
     private static func identities(_ tables: [TableName], _ candidates: [PublishableTable]) -> [Finding] {
-        let without = Set(candidates.filter { !$0.hasIdentity }.map(\.name))
-        let concerned = tables.filter { without.contains($0) }
+        let concerned = PublicationPlan.unidentified(tables, candidates)
         guard !concerned.isEmpty else { return [] }
         return [
             Finding(
@@ -160,9 +159,7 @@ enum PublicationInspector {
         _ tables: [TableName], _ candidates: [PublishableTable], _ plan: PublicationPlan, _ selection: TableSelection?
     ) -> [Finding] {
         guard selection == nil, case .create = plan else { return [] }
-        let published = Set(tables)
-        let without = candidates.filter { !$0.hasIdentity && $0.ancestors.isEmpty && $0.name.schema != "weir" }
-        let names = without.map(\.name).filter { !published.contains($0) }
+        let names = PublicationPlan.leftOut(tables, candidates)
         guard !names.isEmpty else { return [] }
         return [
             Finding(

@@ -53,13 +53,12 @@ enum PublicationKeeper {
             throw WeirError(.publicationMissing, stage: .source, "Publication \"\(name)\" was dropped at this moment")
                 .disposed(.retry)
         }
-        let without = candidates.filter { !$0.hasIdentity && $0.name.schema != "weir" }.map(\.name)
-        let published = Set(now.tables.map(\.name))
+        let published = now.tables.map(\.name)
         let changes = !now.omitted.contains(.update) || !now.omitted.contains(.delete)
         return Outcome(
             publication: now, existed: existing != nil, added: added,
-            unidentified: changes ? without.filter(published.contains) : [],
-            leftOut: existing == nil && selection == nil ? without.filter { !published.contains($0) } : [])
+            unidentified: changes ? PublicationPlan.unidentified(published, candidates) : [],
+            leftOut: existing == nil && selection == nil ? PublicationPlan.leftOut(published, candidates) : [])
     }
 
     private static func execute(

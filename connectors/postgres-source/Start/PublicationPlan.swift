@@ -69,6 +69,19 @@ enum PublicationPlan: Equatable {
         self = add.isEmpty && drop.isEmpty ? .use : .alter(add: add, drop: drop)
     }
 
+    /// Of published tables, those whose UPDATE and DELETE PostgreSQL refuses.
+    static func unidentified(_ published: [TableName], _ candidates: [PublishableTable]) -> [TableName] {
+        let without = Set(candidates.filter { !$0.hasIdentity }.map(\.name))
+        return published.filter { without.contains($0) }
+    }
+
+    /// Tables that a publication made without `tables` leaves out although nobody excluded them.
+    static func leftOut(_ published: [TableName], _ candidates: [PublishableTable]) -> [TableName] {
+        let published = Set(published)
+        return candidates.filter { !$0.hasIdentity && $0.ancestors.isEmpty && $0.name.schema != "weir" }
+            .map(\.name).filter { !published.contains($0) }
+    }
+
     /// The selected tables, without partitions whose root is selected as well.
     static func wanted(_ candidates: [PublishableTable], _ selection: TableSelection?) -> [TableName] {
         let selected = candidates.filter { table in
