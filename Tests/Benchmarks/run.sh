@@ -4,9 +4,12 @@ set -euo pipefail
 
 usage() {
     cat <<'USAGE'
-usage: Tests/Benchmarks/run.sh [--rows N] [--repetitions N] [--csv FILE] [--only NAME,...] [--flags 'OPTIONS']
+usage: Tests/Benchmarks/run.sh [--shape NAME] [--rows N] [--repetitions N] [--csv FILE] [--only NAME,...]
+                               [--flags 'OPTIONS']
 
-  --rows N          rows to load, in transactions of 1000 (1000000)
+  --shape NAME      the row: common (7 columns, 200 bytes), wide (100 columns of 15 types, 1 KB), large (a text and a
+                    jsonb of 5 KB each, both TOASTed) (common)
+  --rows N          rows to load, in transactions of 1000 (common 1000000, wide 200000, large 100000)
   --repetitions N   rounds; in each, every contender runs once (3)
   --csv FILE        writes each run's figures there
   --only NAME,...   these contenders only: l0, l0-pause, null, kafka (all)
@@ -21,11 +24,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=Tests/servers.sh
 . Tests/servers.sh
 
-rows=1000000 repetitions=3 csv=/dev/null only=l0,l0-pause,null,kafka flags=()
+shape=common rows='' repetitions=3 csv=/dev/null only=l0,l0-pause,null,kafka flags=()
 while (($#)); do
     [[ $1 != -h && $1 != --help ]] || { usage; exit 0; }
     [[ -n ${2:-} ]] || { usage >&2; exit 2; }
     case $1 in
+        --shape) shape=$2 ;;
         --rows) rows=$2 ;;
         --repetitions) repetitions=$2 ;;
         --csv) csv=$2 ;;
@@ -35,37 +39,73 @@ while (($#)); do
     esac
     shift 2
 done
+case $shape in
+    common) rows=${rows:-1000000} ;;
+    wide) rows=${rows:-200000} ;;
+    large) rows=${rows:-100000} ;;
+    *) usage >&2; exit 2 ;;
+esac
 [[ $rows =~ ^[1-9][0-9]*000$ && $repetitions =~ ^[1-9][0-9]*$ ]] || die "rows go in thousands, repetitions from 1"
 IFS=, read -r -a contenders <<<"$only"
 
 sql() { "$SERVERS_PG_BIN/psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "$POSTGRES_URL" "$@" </dev/null; }
 
+# The shapes: each sets the `columns` of the table and, in the same order, the `values` of a row; `random()` and the
+# row's number `n` are at hand.
+shape_common() {
+    columns="customer int NOT NULL, amount numeric(12,2) NOT NULL, status text NOT NULL, note text NOT NULL,
+        created timestamptz NOT NULL, active boolean NOT NULL"
+    values="(random() * 100000)::int, (random() * 10000)::numeric(12,2),
+        (ARRAY['new','paid','packed','shipped','returned'])[1 + floor(random() * 5)::int],
+        left(md5(random()::text) || md5(random()::text) || md5(random()::text) || md5(random()::text),
+            80 + floor(random() * 41)::int),
+        clock_timestamp(), random() < 0.5"
+}
+shape_wide() {
+    local kinds=(
+        "int|(random() * 1e9)::int" "bigint|(random() * 1e18)::bigint" "smallint|(random() * 1e4)::int"
+        "numeric(14,4)|(random() * 1e9)::numeric(14,4)" "numeric|(random() * 1e6)::numeric" "double precision|random()"
+        "boolean|random() < 0.5" "text|left(md5(random()::text), n % 30)" "varchar(40)|md5(random()::text)"
+        "timestamptz|clock_timestamp()" "timestamp(3)|clock_timestamp()::timestamp"
+        "date|date '2020-01-01' + n % 2000" "uuid|md5(random()::text)::uuid"
+        "jsonb|jsonb_build_object('n', n, 'ok', true)" "int[]|ARRAY[n, n + 1, NULL]")
+    local index kind
+    columns='' values=''
+    for ((index = 1; index < 100; index++)); do
+        kind=${kinds[index % ${#kinds[@]}]}
+        columns+="c$index ${kind%%|*}, "
+        # One value in ten is NULL.
+        values+="CASE WHEN (n + $index) % 10 > 0 THEN ${kind#*|} END, "
+    done
+    columns=${columns%, } values=${values%, }
+}
+shape_large() {
+    columns="body text NOT NULL, document jsonb NOT NULL"
+    values="(SELECT string_agg(md5(random()::text || k || n), ' ') FROM generate_series(1, 155) k),
+        (SELECT jsonb_object_agg('key' || k, md5(random()::text || k || n)) FROM generate_series(1, 115) k)"
+}
+
 # load: the table, a slot, then the rows: all are in the log behind the slot. Sets `last`, a position before the last
 # commit.
 load() {
+    "shape_$shape"
     sql -c "
-        CREATE TABLE orders (
-            id bigserial PRIMARY KEY, customer int NOT NULL, amount numeric(12,2) NOT NULL, status text NOT NULL,
-            note text NOT NULL, created timestamptz NOT NULL, active boolean NOT NULL);
+        CREATE TABLE orders (id bigserial PRIMARY KEY, $columns);
         CREATE PUBLICATION bench FOR TABLE orders;
-        CREATE PROCEDURE load_rows(count int) LANGUAGE plpgsql AS \$\$
+        CREATE FUNCTION load_rows(first int, last int) RETURNS void LANGUAGE sql AS \$\$
+            INSERT INTO orders SELECT n, $values FROM generate_series(first, last) n
+        \$\$;
+        CREATE PROCEDURE load_all(count int) LANGUAGE plpgsql AS \$\$
         BEGIN
             FOR batch IN 1..count / 1000 LOOP
-                INSERT INTO orders (customer, amount, status, note, created, active)
-                SELECT (random() * 100000)::int, (random() * 10000)::numeric(12,2),
-                    (ARRAY['new','paid','packed','shipped','returned'])[1 + floor(random() * 5)::int],
-                    left(md5(random()::text) || md5(random()::text) || md5(random()::text) || md5(random()::text),
-                        80 + floor(random() * 41)::int),
-                    clock_timestamp(), random() < 0.5
-                FROM generate_series(1, 1000);
+                PERFORM load_rows(batch * 1000 - 999, batch * 1000);
                 COMMIT;
             END LOOP;
-        END \$\$;" -c "SELECT pg_create_logical_replication_slot('bench_base', 'pgoutput')" >/dev/null
-    sql -c "CALL load_rows($rows)"
+        END \$\$;" -c "SELECT pg_create_logical_replication_slot('bench_base', 'pgoutput')" >/dev/null || return
+    sql -c "CALL load_all($rows)" || return
     last=$(sql -c "SELECT pg_current_wal_insert_lsn()")
     # One commit more, so that there is one at or past that position.
-    sql -c "INSERT INTO orders (customer, amount, status, note, created, active) VALUES (0, 0, 'end', '', now(), true)"
-    sql -c CHECKPOINT
+    sql -c "SELECT load_rows($rows + 1, $rows + 1)" -c CHECKPOINT >/dev/null
 }
 
 # cpu PID: CPU seconds of a process and of its ended children.
@@ -200,7 +240,7 @@ if [[ $only == *kafka* ]]; then
     [[ -n ${WEIR_TEST_KAFKA:-} ]] || kafka_pid=$SERVERS_PID
 fi
 last=''
-timed "load of $rows rows" load
+timed "load of $rows $shape rows" load || die "the rows could not be loaded"
 
 echo "contender,round,rows,seconds,rows_per_s,cpu_s_per_million,postgres_cpu_s_per_million,\
 broker_cpu_s_per_million,peak_mib" >"$SERVERS_DIR/runs.csv"
@@ -209,7 +249,7 @@ for ((round = 0; round <= repetitions; round++)); do
     for contender in "${contenders[@]}"; do once "$contender" "$round"; done
 done
 [[ $csv == /dev/null ]] || cp "$SERVERS_DIR/runs.csv" "$csv"
-echo "$rows rows, $repetitions repetitions, PostgreSQL $("$SERVERS_PG_BIN/postgres" --version | awk '{ print $3 }')," \
-    "$(nproc) cores, $(uname -r)"
+echo "$rows $shape rows, $repetitions repetitions," \
+    "PostgreSQL $("$SERVERS_PG_BIN/postgres" --version | awk '{ print $3 }'), $(nproc) cores, $(uname -r)"
 echo
 table
