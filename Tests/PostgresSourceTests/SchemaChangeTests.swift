@@ -33,6 +33,37 @@ import WeirTestKit
                 "insert public.t 1,x", "insert public.t 2,x,7", "insert public.t 3,8", "insert public.t 4,9,2024-02-03",
                 "update public.t 4,n9!,2024-02-03", "delete public.u was 1,NULL,NULL",
             ])
+        #expect(
+            run.log.story == [
+                "described public.t(id integer, a text)", "insert public.t 1,x",
+                "altered public.t(id integer, a text) -> public.t(id integer, a text, b integer)",
+                "insert public.t 2,x,7",
+                "altered public.t(id integer, a text, b integer) -> public.t(id integer, b integer)",
+                "insert public.t 3,8",
+                "altered public.t(id integer, b integer) -> public.t(id integer, b integer, a date)",
+                "insert public.t 4,9,2024-02-03",
+                "altered public.t(id integer, b integer, a date) -> public.t(id integer, c text, a date)",
+                "update public.t 4,n9!,2024-02-03",
+                "altered public.t(id integer, c text, a date) -> public.u(id integer, c text, a date)",
+                "delete public.u was 1,NULL,NULL",
+            ])
+    }
+
+    @Test func aNameThatAnotherTableTakesIsFreedFirst() throws {
+        let (database, run) = try started("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)")
+        try database.exec("INSERT INTO t VALUES (1); INSERT INTO u VALUES (2)")
+        #expect(run.log.wait(count: 2))
+        try database.exec("ALTER TABLE t RENAME TO was_t; ALTER TABLE u RENAME TO t; INSERT INTO t VALUES (3)")
+        #expect(run.log.wait(count: 3))
+        try database.exec("INSERT INTO was_t VALUES (4)")
+        #expect(run.log.wait(count: 4))
+        try run.stop()
+        #expect(
+            run.log.story == [
+                "described public.t(id integer)", "insert public.t 1", "described public.u(id integer)",
+                "insert public.u 2", "altered public.t(id integer) -> public.was_t(id integer)",
+                "altered public.u(id integer) -> public.t(id integer)", "insert public.t 3", "insert public.was_t 4",
+            ])
     }
 
     @Test func anIndexKeyHasTheIndexsOrderInSnapshotAndStream() throws {

@@ -41,6 +41,8 @@ final class MemoryStore: PositionStore {
 final class EventLog: Sendable {
     struct State {
         var events: [String] = []
+        /// Events and changes of tables in the order in which they take effect.
+        var story: [String] = []
         var identities: [EventIdentity] = []
         var parts: [SnapshotPart] = []
         var ends: [LSN] = []
@@ -54,6 +56,7 @@ final class EventLog: Sendable {
     let state = Monitor(State())
 
     var events: [String] { state.read { $0.events } }
+    var story: [String] { state.read { $0.story } }
     var identities: [EventIdentity] { state.read { $0.identities } }
     var parts: [SnapshotPart] { state.read { $0.parts } }
     var lastEnd: LSN? { state.read { $0.ends.last } }
@@ -72,15 +75,31 @@ final class EventLog: Sendable {
     func append(_ batch: ChangeBatch) {
         let lines = batch.rows.map { Self.line($0, batch) }
         let identities = batch.rows.map { batch.identity(of: $0) }
+        let story = batch.pieces(of: batch.transactions.indices).flatMap { piece in
+            switch piece {
+            case .rows(let range): Array(lines[range])
+            case .change(let index): [Self.line(batch.schemaChanges[index], batch)]
+            }
+        }
         let keys = batch.relations.map { relation in relation.keyColumns.map { relation.columns[$0].name } }
         state.update { state in
             state.keys += keys
             state.events += lines
+            state.story += story
             if batch.heartbeat != nil { state.events.append("heartbeat") }
             state.identities += identities
             if let part = batch.snapshot { state.parts.append(part) }
             if let end = batch.endLSN { state.ends.append(end) }
         }
+    }
+
+    private static func line(_ change: SchemaChange, _ batch: ChangeBatch) -> String {
+        func text(_ relation: Relation) -> String {
+            "\(relation.table)(\(relation.columns.map { "\($0.name) \($0.type.name)" }.joined(separator: ", ")))"
+        }
+        let previous = batch.previous(of: change).map { "\(text($0)) -> " } ?? ""
+        let command = change.command.map { " by \($0.tag)" } ?? ""
+        return "\(change.kind.name) \(previous)\(text(batch.relation(of: change)))\(command)"
     }
 
     private static func line(_ row: Row, _ batch: ChangeBatch) -> String {

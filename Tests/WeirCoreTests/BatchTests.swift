@@ -24,6 +24,85 @@ import WeirTestKit
         #expect(MemoryLayout<Cell>.size == 8)
     }
 
+    // MARK: - Changes of tables
+
+    /// Three transactions: a row, a change, a row; a change alone; a row and a change.
+    private func changing() -> ChangeBatch {
+        let later = Relation.test("t", ["id": .int4, "v": .text, "w": .text])
+        let last = Relation.test("u", ["id": .int4])
+        var builder = BatchBuilder()
+        builder.begin(transaction(100))
+        add(&builder, "a")
+        builder.addSchemaChange(.altered, relation: later, previous: table, lsn: LSN(90))
+        builder.skipChange()
+        add(&builder, "b")
+        builder.commit(endLSN: LSN(108))
+        builder.begin(transaction(200))
+        builder.addSchemaChange(.created, relation: last, lsn: LSN(190), command: .init(tag: "CREATE TABLE"))
+        builder.commit(endLSN: LSN(208))
+        builder.begin(transaction(300))
+        add(&builder, "c")
+        builder.addSchemaChange(.dropped, relation: last, lsn: LSN(290))
+        builder.commit(endLSN: LSN(308))
+        return builder.seal(at: 1)
+    }
+
+    @Test func changesOfTablesHaveTheirPlaces() {
+        let batch = changing()
+        #expect(
+            batch.pieces(of: 0..<3) == [
+                .rows(0..<1), .change(0), .rows(1..<2), .change(1), .rows(2..<3), .change(2),
+            ])
+        #expect(batch.pieces(of: 1..<2) == [.change(1)])
+        #expect(batch.pieces(of: 2..<3) == [.rows(2..<3), .change(2)])
+        #expect(batch.pieces(of: 0..<0) == [])
+        #expect(batch.rows.map(\.ordinal) == [1, 3, 1])
+        let altered = batch.schemaChanges[0]
+        #expect(altered.nextOrdinal == 2 && altered.transaction == 0)
+        #expect(batch.previous(of: altered) === table && batch.relation(of: altered).columns.count == 3)
+        #expect(batch.previous(of: batch.schemaChanges[1]) == nil)
+    }
+
+    @Test func changesOfTablesStayInTheirPlacesWhenTransactionsAndRowsGo() throws {
+        let batch = changing()
+        let rest = batch.dropping(transactionsBelow: LSN(200))
+        #expect(rest.pieces(of: 0..<2) == [.change(0), .rows(0..<1), .change(1)])
+        #expect(rest.schemaChanges.map(\.kind) == [.created, .dropped])
+        let prefix = try #require(batch.prefix(transactions: 2))
+        #expect(prefix.pieces(of: 0..<2) == [.rows(0..<1), .change(0), .rows(1..<2), .change(1)])
+        #expect(prefix.relation(of: prefix.schemaChanges[1]).table.name == "u")
+        // Of the first transaction, only the second row is left.
+        var transactions = batch.transactions
+        transactions[0].rows = 0..<1
+        transactions[1].rows = 1..<1
+        transactions[2].rows = 1..<2
+        let filtered = batch.replacing(rows: Array(batch.rows[1...]), transactions: transactions)
+        #expect(filtered.pieces(of: 0..<3) == [.change(0), .rows(0..<1), .change(1), .rows(1..<2), .change(2)])
+    }
+
+    @Test func aRenameReachesTheTablesOfAChange() throws {
+        let chain: [any Transform] = [
+            try RelabelTransform(RenameSettings(table: "public.t", to: "public.x"), pipeline: "p")
+        ]
+        var batch = changing()
+        for transform in chain { batch = try transform.apply(batch) }
+        #expect(batch.schemaChanges.map { batch.relation(of: $0).table.name } == ["x", "u", "u"])
+        #expect(batch.previous(of: batch.schemaChanges[0])?.table.name == "x")
+    }
+
+    @Test func aChangeAloneMakesABatch() {
+        var builder = BatchBuilder()
+        builder.addSchemaChange(.created, relation: table, lsn: LSN(1))
+        let hasNoneOutside = builder.isEmpty
+        builder.begin(transaction(100))
+        builder.addSchemaChange(.created, relation: table, lsn: LSN(1))
+        let hasOneInside = !builder.isEmpty
+        let batch = builder.seal(at: 1)
+        let isEmptyAgain = builder.isEmpty
+        #expect(hasNoneOutside && hasOneInside && isEmptyAgain)
+        #expect(batch.schemaChanges.count == 1)
+    }
+
     // MARK: - Transactions and seals
 
     @Test func rowsGoToTheirTransactions() {

@@ -25,6 +25,7 @@ public struct BatchBuilder: ~Copyable {
     @usableFromInline var cells: [Cell] = []
     private var relations: [Relation] = []
     @usableFromInline var transactions: [TransactionInfo] = []
+    private var schemaChanges: [SchemaChange] = []
     private var endLSN: LSN?
     private var open: TransactionInfo?
     @usableFromInline var ordinal: UInt64 = 0
@@ -43,8 +44,8 @@ public struct BatchBuilder: ~Copyable {
         cells.reserveCapacity(min(limits.rowsMax, 4096) * 8)
     }
 
-    /// Whether nothing was added since the last seal: no row and no commit.
-    public var isEmpty: Bool { rows.isEmpty && endLSN == nil }
+    /// Whether nothing was added since the last seal: no row, no commit, no change of a table.
+    public var isEmpty: Bool { rows.isEmpty && endLSN == nil && schemaChanges.isEmpty }
     /// Whether a transaction was begun and not committed.
     public var hasOpenTransaction: Bool { open != nil }
     /// Rows so far.
@@ -138,6 +139,20 @@ public struct BatchBuilder: ~Copyable {
                 ordinal: ordinal, lsn: lsn))
     }
 
+    /// Adds a change of a table's definition behind the rows so far. It takes no ordinal. Outside a transaction it has
+    /// no place and is left out.
+    public mutating func addSchemaChange(
+        _ kind: SchemaChange.Kind, relation: Relation, previous: Relation? = nil, lsn: LSN,
+        command: SchemaChange.Command? = nil
+    ) {
+        guard open != nil else { return }
+        let before = previous.map { register($0) } ?? -1
+        schemaChanges.append(
+            SchemaChange(
+                kind, relation: register(relation), previous: before, transaction: Int32(transactions.count - 1),
+                nextOrdinal: ordinal + 1, lsn: lsn, command: command))
+    }
+
     /// Counts a change that is left out: the ordinals after it stay what they would be with it.
     @inlinable
     public mutating func skipChange() { ordinal &+= 1 }
@@ -171,12 +186,13 @@ public struct BatchBuilder: ~Copyable {
         }
         let batch = ChangeBatch(
             arena: arena, rows: rows, cells: cells, relations: relations, transactions: transactions,
-            snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken, sealedAt: now)
+            schemaChanges: schemaChanges, snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken, sealedAt: now)
         arena = []
         rows = []
         cells = []
         relations = []
         transactions = []
+        schemaChanges = []
         endLSN = nil
         lastRelation = nil
         reserve()

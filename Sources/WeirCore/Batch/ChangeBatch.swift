@@ -13,6 +13,9 @@ public struct ChangeBatch: Sendable {
     public let relations: [Relation]
     /// The transactions, in stream order, that rows refer to by index.
     public let transactions: [TransactionInfo]
+    /// Changes of tables' definitions, in stream order; see ``SchemaChange`` for their places among the rows. Sinks
+    /// that follow no definitions pass over them.
+    public let schemaChanges: [SchemaChange]
     /// Set when the batch is part of a snapshot.
     public let snapshot: SnapshotPart?
     /// End of the last whole commit in it: what is safe to confirm once this batch and all before it are durable.
@@ -29,14 +32,15 @@ public struct ChangeBatch: Sendable {
     /// Makes a batch of parts that fit together: every index in range, every cell inside the arena.
     public init(
         arena: [UInt8], rows: [Row], cells: [Cell], relations: [Relation], transactions: [TransactionInfo],
-        snapshot: SnapshotPart? = nil, endLSN: LSN?, resumeToken: String? = nil, sealedAt: Int64,
-        heartbeat: Int64? = nil
+        schemaChanges: [SchemaChange] = [], snapshot: SnapshotPart? = nil, endLSN: LSN?, resumeToken: String? = nil,
+        sealedAt: Int64, heartbeat: Int64? = nil
     ) {
         self.arena = arena
         self.rows = rows
         self.cells = cells
         self.relations = relations
         self.transactions = transactions
+        self.schemaChanges = schemaChanges
         self.snapshot = snapshot
         self.endLSN = endLSN
         self.resumeToken = resumeToken
@@ -81,14 +85,16 @@ public struct ChangeBatch: Sendable {
     public func marking(_ snapshot: SnapshotPart?, endLSN: LSN?) -> ChangeBatch {
         ChangeBatch(
             arena: arena, rows: rows, cells: cells, relations: relations, transactions: transactions,
-            snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken, sealedAt: sealedAt, heartbeat: heartbeat)
+            schemaChanges: schemaChanges, snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken,
+            sealedAt: sealedAt, heartbeat: heartbeat)
     }
 
     /// The batch with a heartbeat behind its rows; `time` is in milliseconds since 1970-01-01 UTC.
     public func beating(at time: Int64) -> ChangeBatch {
         ChangeBatch(
             arena: arena, rows: rows, cells: cells, relations: relations, transactions: transactions,
-            snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken, sealedAt: sealedAt, heartbeat: time)
+            schemaChanges: schemaChanges, snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken,
+            sealedAt: sealedAt, heartbeat: time)
     }
 
     /// The first `count` transactions with their rows; nil where they are not whole, or are part of a snapshot. The
@@ -97,11 +103,12 @@ public struct ChangeBatch: Sendable {
         let part = Array(transactions.prefix(count))
         guard snapshot == nil, let last = part.last, part.allSatisfy(\.ends) else { return nil }
         let rows = Array(rows.prefix(last.rows.upperBound))
-        // Relations are in the order of their first rows.
-        let used = rows.map(\.relation).max() ?? -1
+        let changes = schemaChanges.filter { $0.transaction < Int32(count) }
+        // Relations are in the order of their first rows and changes.
+        let used = max(rows.map(\.relation).max() ?? -1, changes.map { max($0.relation, $0.previous) }.max() ?? -1)
         return ChangeBatch(
             arena: arena, rows: rows, cells: cells, relations: Array(relations.prefix(Int(used) + 1)),
-            transactions: part, endLSN: last.endLSN, sealedAt: sealedAt)
+            transactions: part, schemaChanges: changes, endLSN: last.endLSN, sealedAt: sealedAt)
     }
 
     /// The batch without the transactions whose commit LSN is below `position`, and without their rows. Transactions of
@@ -116,17 +123,20 @@ public struct ChangeBatch: Sendable {
             moved.rows = transaction.rows.lowerBound - dropped..<transaction.rows.upperBound - dropped
             return moved
         }
-        return replacing(rows: kept, transactions: left)
+        let changes = schemaChanges.filter { $0.transaction >= Int32(count) }
+            .map { $0.moving(toTransaction: $0.transaction - Int32(count)) }
+        return replacing(rows: kept, transactions: left, schemaChanges: changes)
     }
 
     /// The batch with other rows, relations or transactions over the same arena and, unless given, the same cells.
     public func replacing(
         rows: [Row], cells: [Cell]? = nil, relations: [Relation]? = nil, transactions: [TransactionInfo]? = nil,
-        arena: [UInt8]? = nil
+        arena: [UInt8]? = nil, schemaChanges: [SchemaChange]? = nil
     ) -> ChangeBatch {
         ChangeBatch(
             arena: arena ?? self.arena, rows: rows, cells: cells ?? self.cells,
             relations: relations ?? self.relations, transactions: transactions ?? self.transactions,
+            schemaChanges: schemaChanges ?? self.schemaChanges,
             snapshot: snapshot, endLSN: endLSN, resumeToken: resumeToken, sealedAt: sealedAt, heartbeat: heartbeat)
     }
 }

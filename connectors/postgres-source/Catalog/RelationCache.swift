@@ -10,18 +10,47 @@ struct RelationCache {
     private let relationBuilder = RelationBuilder()
     private var known: [UInt32: Relation] = [:]
 
-    /// The relation that a message describes.
+    /// A table whose name another one has now.
+    struct Displaced {
+        /// The table, under its new name unless it was dropped.
+        let relation: Relation
+        let isDropped: Bool
+    }
+
+    /// The relation that a message describes, and the known table that had its name, if another one had.
     mutating func relation(
         from message: RelationMessage, on connection: borrowing PGConnection
-    ) throws(PGError) -> Relation {
+    ) throws(PGError) -> (relation: Relation, displaced: Displaced?) {
         let fresh = try relationBuilder.relation(from: message, on: connection)
-        if let old = known[message.oid], old.describesTheSame(as: fresh) { return old }
+        let displaced = try displaced(by: fresh, on: connection)
+        if let old = known[message.oid], old.describesTheSame(as: fresh) { return (old, displaced) }
         known[message.oid] = fresh
-        return fresh
+        return (fresh, displaced)
+    }
+
+    private mutating func displaced(
+        by relation: Relation, on connection: borrowing PGConnection
+    ) throws(PGError) -> Displaced? {
+        let other = known.values.first { $0.table == relation.table && $0.oid != relation.oid }
+        guard let other else { return nil }
+        guard let now = try CatalogTable.load(oid: other.oid, on: connection)?.name, now != relation.table else {
+            known[other.oid] = nil
+            return Displaced(relation: other, isDropped: true)
+        }
+        let renamed = other.named(now)
+        known[other.oid] = renamed
+        return Displaced(relation: renamed, isDropped: false)
     }
 }
 
 extension Relation {
+    /// The same table under another name.
+    func named(_ name: TableName) -> Relation {
+        Relation(
+            oid: oid, table: name, columns: columns, identity: identity, primaryKey: primaryKey,
+            keyColumns: keyColumns, route: route)
+    }
+
     /// Whether another object says the same about the same table.
     func describesTheSame(as other: Relation) -> Bool {
         oid == other.oid && table == other.table && origin == other.origin && identity == other.identity

@@ -34,6 +34,8 @@ struct ChangeAssembler: ~Copyable {
     private var isSkipping = false
     /// End of the last transaction seen, delivered before or not; nil before the first.
     private(set) var lastEnd: LSN?
+    /// Position of the message at hand.
+    private var messageLSN = LSN.zero
     /// Microseconds since 1970-01-01 UTC, kept current by the caller: the time of messages outside transactions, which
     /// carry none.
     var now: Int64 = 0
@@ -55,15 +57,43 @@ struct ChangeAssembler: ~Copyable {
     /// Ends the batch; an open transaction goes on in the next one.
     mutating func seal(at now: Int64) -> ChangeBatch { builder.seal(at: now) }
 
-    /// Takes in the table that the last message described.
+    /// Takes in the table that the last message described. Where it is another version than the one before, the batch
+    /// says so.
     mutating func define(_ relation: Relation) {
-        tables[decoder.relation.oid] = Table(
-            relation: relation, isIncluded: selection?.contains(relation.table) ?? true)
-        recent = nil
+        let old = replace(decoder.relation.oid, by: relation)
+        guard !isSkipping, old?.relation !== relation else { return }
+        if let old, old.isIncluded {
+            builder.addSchemaChange(.altered, relation: relation, previous: old.relation, lsn: messageLSN)
+        } else if includes(relation) {
+            builder.addSchemaChange(.described, relation: relation, lsn: messageLSN)
+        }
     }
+
+    /// Takes in what became of a table whose name another one has now: `relation` under another name, or dropped.
+    mutating func displace(_ relation: Relation, isDropped: Bool) {
+        guard isDropped else {
+            let old = replace(relation.oid, by: relation)
+            if !isSkipping, let old, old.isIncluded {
+                builder.addSchemaChange(.altered, relation: relation, previous: old.relation, lsn: messageLSN)
+            }
+            return
+        }
+        recent = nil
+        guard let old = tables.removeValue(forKey: relation.oid), old.isIncluded, !isSkipping else { return }
+        builder.addSchemaChange(.dropped, relation: old.relation, lsn: messageLSN)
+    }
+
+    /// Makes `relation` the table's version and returns the one before.
+    private mutating func replace(_ oid: UInt32, by relation: Relation) -> Table? {
+        recent = nil
+        return tables.updateValue(Table(relation: relation, isIncluded: includes(relation)), forKey: oid)
+    }
+
+    private func includes(_ relation: Relation) -> Bool { selection?.contains(relation.table) ?? true }
 
     /// Takes in one message of the stream; `lsn` is the position that came with it.
     mutating func add(_ message: UnsafeRawBufferPointer, lsn: LSN) throws(WeirError) -> Request {
+        messageLSN = lsn
         let decoded: PgOutputMessage
         do throws(DecodeError) {
             decoded = try decoder.decode(unsafe message.bytes)

@@ -192,7 +192,11 @@ struct StreamReader: ~Copyable {
 
     private mutating func describe() throws(WeirError) {
         do throws(PGError) {
-            assembler.define(try relations.relation(from: assembler.description, on: catalog))
+            let found = try relations.relation(from: assembler.description, on: catalog)
+            if let displaced = found.displaced {
+                assembler.displace(displaced.relation, isDropped: displaced.isDropped)
+            }
+            assembler.define(found.relation)
         } catch {
             throw SourceErrors.from(error)
         }
