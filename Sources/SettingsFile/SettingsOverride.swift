@@ -4,7 +4,7 @@ public import WeirCore
 public struct SettingsOverride: Sendable {
     /// The setting.
     public let path: SettingsPath
-    /// Its new value: a list or map when the text begins with `[` or `{` and is YAML, else the text itself.
+    /// Its new value: a list or map when the text stands in brackets or braces, else the text itself, `[::1]:8070` too.
     public let value: SettingsNode
 
     /// Reads the argument of `--set`; throws the problem when it has no `=`, or its path or value cannot be read.
@@ -19,7 +19,10 @@ public struct SettingsOverride: Sendable {
             throw SettingsOverrideError(reason: "--set \(key): \(error.reason)")
         }
         let text = String(argument[argument.index(after: equals)...])
-        guard text.hasPrefix("[") || text.hasPrefix("{") else {
+        let shape = text.filter { !$0.isWhitespace }
+        let isBracketed = text.hasPrefix("[") && (shape.hasSuffix("]") || !shape.contains("]"))
+        let isBraced = text.hasPrefix("{") && (shape.hasSuffix("}") || !shape.contains("}"))
+        guard isBracketed || isBraced else {
             value = SettingsNode(text.isEmpty ? .null : .scalar(text), mark: .commandLine)
             return
         }

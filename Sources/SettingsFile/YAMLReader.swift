@@ -12,6 +12,8 @@ package struct YAMLReader {
         package var bytes = 1 << 20
         /// Maps and lists inside each other.
         package var depth = 32
+        /// Brackets and braces open at once, counted without regard to quotes.
+        package var openBrackets = 1_000
         /// Nodes after aliases were copied.
         package var nodes = 50_000
 
@@ -45,7 +47,26 @@ package struct YAMLReader {
         }
         let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
         let body = text.starts(with: byteOrderMark) ? text.dropFirst(3) : text[...]
+        guard !opensTooMany(body) else {
+            note(.absent, "more than \(limits.depth) maps and lists inside each other")
+            return nil
+        }
         return unsafe body.withUnsafeBufferPointer { bytes in unsafe parse(bytes) }
+    }
+
+    /// Whether more brackets are open at once than any text in quotes or comments explains: the time libyaml takes
+    /// grows with the square of their number.
+    private func opensTooMany(_ text: ArraySlice<UInt8>) -> Bool {
+        var open = 0
+        for byte in text {
+            switch byte {
+            case UInt8(ascii: "["), UInt8(ascii: "{"): open += 1
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): open = max(0, open - 1)
+            default: continue
+            }
+            if open > limits.openBrackets { return true }
+        }
+        return false
     }
 
     private mutating func parse(_ bytes: UnsafeBufferPointer<UInt8>) -> SettingsNode? {

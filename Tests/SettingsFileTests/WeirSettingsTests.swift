@@ -18,6 +18,17 @@ private func read(
 }
 
 @Suite struct WeirSettingsTests {
+    @Test(arguments: [
+        "source: {url: postgresql://h/db}\nsinks: [{type: \"postgresql://u:hush@h/db\"}]\n",
+        "source: {url: postgresql://h/db, snapshot: \"host=h password=hush\"}\nsinks: [{type: stdout}]\n",
+        "source: {url: postgresql://h/db}\nsinks: [{type: stdout}]\nlimits: {memory: \"postgres://u:hush@h\"}\n",
+    ])
+    func aConnectionStringInTheWrongPlaceIsNotShown(text: String) throws {
+        let problems = try read(text).problems
+        #expect(!problems.isEmpty)
+        #expect(!problems.joined().contains("hush"))
+    }
+
     @Test func onlyASourceURLAndASinkAreNeeded() throws {
         let (settings, _, problems) = try read("source: {url: postgresql://h/db}\nsinks: [{type: stdout}]\n")
         #expect(problems.isEmpty)

@@ -88,6 +88,22 @@ private func load(
         #expect(problems.count == 1)
     }
 
+    /// libyaml alone takes half a minute for these.
+    @Test(.timeLimit(.minutes(1)), arguments: ["[", "{", "[{", "- [", "- ", "? ", "&a ["])
+    func hostileNestingIsRefusedAtOnce(opening: String) {
+        let start = ContinuousClock.now
+        let (_, problems) = YAMLReader.read(Array(String(repeating: opening, count: 200_000 / opening.count).utf8))
+        #expect(problems.count == 1)
+        #expect(ContinuousClock.now - start < .seconds(10))
+    }
+
+    @Test func anAddressInBracketsIsAText() throws {
+        let (tree, problems) = try load("a: 1\n", set: ["http.listen=[::1]:8070", "c={x}y"])
+        #expect(problems.isEmpty)
+        #expect(tree["http"]?["listen"]?.text == "[::1]:8070")
+        #expect(tree["c"]?.text == "{x}y")
+    }
+
     @Test func tooManyBytesAreRefused() throws {
         let (_, problems) = YAMLReader.read([UInt8](repeating: UInt8(ascii: "#"), count: (1 << 20) + 1))
         #expect(lines(problems) == ["f: the file has 1048577 bytes, more than the 1048576 a configuration may have"])

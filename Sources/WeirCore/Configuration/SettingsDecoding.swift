@@ -72,9 +72,11 @@ public final class SettingsDecoding {
         }
     }
 
-    /// How a message may quote a scalar: in quotes, or a neutral word when it may be a secret.
+    /// How a message may quote a scalar: in quotes, or a neutral word when it may be a secret, as a connection string
+    /// in the wrong place is.
     public static func quoted(_ node: SettingsNode) -> String {
         guard let text = node.text, !node.isSubstituted else { return node.isSubstituted ? "the value" : node.kindName }
+        guard ConnectionStringSecrets.suspected(in: text).isEmpty else { return "a connection string" }
         return text.count <= 60 ? "\"\(text)\"" : "\"\(text.prefix(60))…\""
     }
 

@@ -175,7 +175,7 @@ public final class Pipeline: Sendable {
     private func backOff(after failure: WeirError, failures: Int) throws(WeirError) -> Bool {
         let delay = settings.retry.delay(failures: failures, random: .random(in: 0..<1))
         logger.warning(
-            "connection trouble, trying again",
+            "an attempt failed, trying again",
             [("error", failure.description), ("failures", "\(failures)"), ("delay", "\(delay)")])
         control.update { control in
             control.failures = failures

@@ -21,11 +21,13 @@ public struct RetryPolicy: Sendable, Equatable {
     }
 
     /// The delay after the given number of failures in a row (1 or more); `random` in 0..<1 spreads it between half
-    /// and all of the exponential delay, so that agents that failed together do not come back together.
+    /// and all of the exponential delay, so that agents that failed together do not come back together. Whole
+    /// milliseconds.
     public func delay(failures: Int, random: Double) -> Duration {
         let exponent = min(max(failures - 1, 0), 20)
         let full = min(delayMin * (1 << exponent), delayMax)
-        return full * (0.5 + random / 2)
+        let milliseconds = full / .milliseconds(1) * (0.5 + random / 2)
+        return .milliseconds(Int64(milliseconds.rounded(.up)))
     }
 
     /// Whether to give up after failing for `elapsed` without streaming.
