@@ -20,6 +20,9 @@ OPTIONS = {
         "unavailable.value.placeholder", ["__debezium_unavailable_value", "gone", 'é "x"'],
     ),
     "skipped.operations": ("skipped.operations", ["none", "t", "d", "u,t", "c"]),
+    "key.schemas.enable": ("key.converter.schemas.enable", ["false", "false", "true"]),
+    "value.schemas.enable": ("value.converter.schemas.enable", ["false", "false", "true"]),
+    "header.schemas.enable": ("header.converter.schemas.enable", ["false", "false", "true"]),
     "money.fraction.digits": ("money.fraction.digits", ["2", "2", "0", "4"]),
 }
 

@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
+from schemas import split, widened
+
 # Rows of the first table: only without `strict: true`.
 LOOSE = {
     "name": "`name` while streaming",
@@ -26,6 +28,7 @@ LOOSE = {
     "numeric-words": "NaN, infinity in numeric",
     "hstore-order": "objects made of hstore",
     "tombstone-without-key": "tombstone of a table without key",
+    "schema": "schemas of columns and of items of arrays",
     "placeholder": "placeholder of bytea in base64 modes, of bytea[] unless bytes, of date[] in connect and isostring",
 }
 # Rows of the second table: with `strict: true` too.
@@ -83,6 +86,7 @@ class Event:
     value: str | None
     headers: dict
     group: tuple = ()
+    schemas: dict = field(default_factory=dict)  # of the parts that have one: {part: text}
 
     def raw(self):
         headers = "".join(f"\n  {name}: {value}" for name, value in self.headers.items())
@@ -124,16 +128,20 @@ def read_events(path, end_prefix, is_engine):
                 record = raw_members(line)
                 record["topic"] = json.loads(record["topic"])
                 record["headers"] = raw_members(record["headers"])
-            key, value = record["key"], record["value"]
+            parts = {"key": split(record["key"]), "value": split(record["value"])}
+            key, value = parts["key"][1], parts["value"][1]
             if key == end_key:
                 return events
             headers = {
                 name: text for name, text in record["headers"].items()
                 if not name.startswith(("weir-", "__debezium.context."))
             }
+            parts |= {name: split(text) for name, text in headers.items()}
+            headers = {name: parts[name][1] for name in headers}
+            schemas = {name: schema for name, (schema, _) in parts.items() if schema}
             value = normal(value)
             group = group_of(record["topic"], value, group)
-            events.append(Event(record["topic"], key, value, headers, group))
+            events.append(Event(record["topic"], key, value, headers, group, schemas))
     return None
 
 
@@ -292,7 +300,7 @@ class Comparison:
             if before is not MISSING and before is not None:
                 whole = re.match(r'\{"before":(.*?),"after":', updated.value, re.S).group(1)
                 value = value.replace('{"before":null', '{"before":' + whole, 1)
-            return [Event(created.topic, created.key, value, {}, created.group)], weir
+            return [Event(created.topic, created.key, value, {}, created.group, weir[0].schemas)], weir
         return debezium, weir
 
     def shift(self, value):
@@ -307,13 +315,18 @@ class Comparison:
         self.differences.append(Difference(path, debezium, weir, rule))
 
     def compare_event(self, debezium, weir):
-        if (debezium.topic, debezium.key, debezium.value, debezium.headers) \
-                == (weir.topic, weir.key, weir.value, weir.headers):
+        if (debezium.topic, debezium.key, debezium.value, debezium.headers, debezium.schemas) \
+                == (weir.topic, weir.key, weir.value, weir.headers, weir.schemas):
             return
         begin = len(self.differences)
         if debezium.topic != weir.topic:
             self.differ("topic", debezium.topic, weir.topic)
         self.compare_headers(debezium.headers, weir.headers)
+        for part in dict.fromkeys([*debezium.schemas, *weir.schemas]):
+            ours, theirs = debezium.schemas.get(part), weir.schemas.get(part)
+            if ours != theirs:
+                rule = "schema" if not self.strict and widened(ours, theirs) else None
+                self.differ(f"schema of {part}", ours, theirs, rule)
         for part in ("key", "value"):
             ours, theirs = getattr(debezium, part), getattr(weir, part)
             if ours == theirs:

@@ -117,6 +117,49 @@ struct ReplayTests {
         #expect(replay.target.identities.map(\.commit) == [LSN(0), LSN(150), LSN(150), LSN(300), LSN(300)])
     }
 
+    @Test("events with schemas as the encoder writes them; columns named schema and payload are columns")
+    func schemas() throws {
+        let (cluster, filler) = try cluster(["a": 1])
+        let odd = Relation.test("odd", ["schema": .text, "payload": .int4])
+        var settings = EncoderSettings(prefix: "p")
+        (settings.debezium.keySchemas, settings.debezium.valueSchemas) = (true, true)
+        settings.debezium.headerSchemas = true
+        var records: [(key: String?, value: String?, headers: [(StaticString, String)])] = []
+        for isWrapped in [true, false] {
+            if !isWrapped { settings.debezium = DebeziumOptions() }
+            var batch = TestBatch()
+            batch.begin(isWrapped ? 0x100 : 0x200)
+            batch.insert(table, ["1", "x"])
+            batch.update(table, ["2", "y"], key: ["1", .null])
+            batch.insert(odd, ["s", "7"])
+            batch.delete(odd, key: ["s", .null])
+            batch.commit()
+            let encoder = EventEncoder(settings: settings)
+            encoder.begin(SourceDescription(systemIdentifier: 5, database: "shop", start: .zero))
+            var buffer = ByteBuffer()
+            try encoder.encode(batch.seal(), into: &buffer) { (event, bytes) throws(WeirError) in
+                var headers: [(StaticString, String)] = []
+                for index in 0..<event.headerCount {
+                    let header = event.header(index)
+                    headers.append((header.name.text, header.value.range.map { bytes.text($0) } ?? ""))
+                }
+                let key = event.key.range.map { bytes.text($0) }
+                let value = event.value.range.map { bytes.text($0) }
+                records.append((key, value, headers))
+            }
+        }
+        for record in records { try filler.put("a", key: record.key, value: record.value, headers: record.headers) }
+        try filler.flush()
+        var replay = Replay(cluster.bootstrapServers, ["a"])
+        replay.schema = Schema([table, odd])
+        #expect(try replay.run() == nil)
+        let lines = [
+            "insert public.t id=1 v=x", "update public.t id=2 v=y key id=1 v=NULL",
+            "insert public.odd schema=s payload=7", "delete public.odd key schema=s payload=NULL",
+        ]
+        #expect(replay.target.lines == lines + lines)
+    }
+
     @Test("converters with schemas, logical messages, heartbeats, transaction metadata")
     func otherRecords() throws {
         let (cluster, filler) = try cluster(["a": 1])

@@ -297,6 +297,26 @@ private func read(
             #expect(!names.isEmpty && names.count == Set(names).count)
         }
     }
+
+    /// One switch for all of an event's parts; each part's own has the last word.
+    @Test func schemasOfParts() throws {
+        func options(_ block: String) throws -> DebeziumOptions? {
+            let text = """
+                pipeline: p
+                source: {url: "postgresql://h/d"}
+                sinks: [{type: stdout}]
+                debezium: {\(block)}
+
+                """
+            let result = try read(text)
+            #expect(result.problems == [])
+            return result.settings?.debezium
+        }
+        let all = try options("value.schemas.enable: false, schemas.enable: true")
+        #expect(all?.keySchemas == true && all?.valueSchemas == false && all?.headerSchemas == true)
+        let one = try options("key: {schemas.enable: true}")
+        #expect(one?.keySchemas == true && one?.valueSchemas == false && one?.headerSchemas == false)
+    }
 }
 
 @Suite struct HostileConfigurationTests {

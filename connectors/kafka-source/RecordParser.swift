@@ -66,8 +66,11 @@ struct RecordParser {
 
     /// The value itself, or what a converter with schemas wrapped.
     static func payload(of tree: JSONTree) -> JSONTree.Index {
-        guard tree.member("schema", of: JSONTree.root) != nil else { return JSONTree.root }
-        return tree.member("payload", of: JSONTree.root) ?? JSONTree.root
+        // A table may have columns of these names, but none that is an object.
+        guard let schema = tree.member("schema", of: JSONTree.root), tree.kind(schema) == .object,
+            let payload = tree.member("payload", of: JSONTree.root)
+        else { return JSONTree.root }
+        return payload
     }
 
     /// Transaction metadata and heartbeats.

@@ -25,6 +25,19 @@ extension DebeziumOptions {
         static let heartbeatPrefix = SettingsField<String>.text(
             "topic.heartbeat.prefix", .value(DebeziumOptions().heartbeatTopicPrefix),
             doc: "Heartbeats go to the topic `PREFIX.PIPELINE`; `source.heartbeat.interval` switches them on.")
+        static let schemas = SettingsField<Bool>.flag(
+            "schemas.enable", .value(false),
+            doc: "Write keys, values and the keys in headers as `{\"schema\":..,\"payload\":..}`, as Kafka Connect's "
+                + "JsonConverter does (`converter.schemas.enable`).")
+        static let keySchemas = SettingsField<Bool>.flag(
+            "key.schemas.enable", .derived("as `schemas.enable`"),
+            doc: "The same for keys (`key.converter.schemas.enable`).")
+        static let valueSchemas = SettingsField<Bool>.flag(
+            "value.schemas.enable", .derived("as `schemas.enable`"),
+            doc: "The same for values (`value.converter.schemas.enable`).")
+        static let headerSchemas = SettingsField<Bool>.flag(
+            "header.schemas.enable", .derived("as `schemas.enable`"),
+            doc: "The same for the keys in headers (`header.converter.schemas.enable`).")
         static let moneyDigits = SettingsField<Int>.count(
             "money.fraction.digits", .value(2), in: 0...18, doc: "Digits after the point of `money`.")
         static let skipped = SettingsField<[String]>.texts(
@@ -37,7 +50,8 @@ extension DebeziumOptions {
     public static let fields: [SettingsFieldInfo] = [
         Keys.strict.info, Keys.decimal.info, Keys.timePrecision.info, Keys.interval.info, Keys.binary.info,
         Keys.hstore.info, Keys.tombstones.info, Keys.placeholder.info, Keys.skipped.info,
-        Keys.transactions.info, Keys.heartbeatPrefix.info, Keys.moneyDigits.info,
+        Keys.transactions.info, Keys.heartbeatPrefix.info, Keys.moneyDigits.info, Keys.schemas.info,
+        Keys.keySchemas.info, Keys.valueSchemas.info, Keys.headerSchemas.info,
     ]
 
     /// Reads a `debezium` block over `base`: keys that are not written keep its values.
@@ -60,6 +74,10 @@ extension DebeziumOptions {
         take(Keys.transactions) { transactionMetadata = $0 }
         take(Keys.heartbeatPrefix) { heartbeatTopicPrefix = $0 }
         take(Keys.moneyDigits) { moneyFractionDigits = $0 }
+        take(Keys.schemas) { (keySchemas, valueSchemas, headerSchemas) = ($0, $0, $0) }
+        take(Keys.keySchemas) { keySchemas = $0 }
+        take(Keys.valueSchemas) { valueSchemas = $0 }
+        take(Keys.headerSchemas) { headerSchemas = $0 }
         take(Keys.skipped) { names in
             guard names != ["none"] else {
                 skippedOperations = []

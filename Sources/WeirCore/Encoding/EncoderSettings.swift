@@ -117,8 +117,17 @@ public struct DebeziumOptions: Sendable, Equatable {
     public var transactionMetadata = false
     /// `money.fraction.digits`, 0 to 18.
     public var moneyFractionDigits = 2
+    /// `key.converter.schemas.enable`: keys are `{"schema":..,"payload":..}`, as Kafka Connect's JsonConverter writes.
+    public var keySchemas = false
+    /// `value.converter.schemas.enable`: the same for values.
+    public var valueSchemas = false
+    /// `header.converter.schemas.enable`: the same for the headers that hold a key.
+    public var headerSchemas = false
     /// `topic.heartbeat.prefix`.
     public var heartbeatTopicPrefix = "__debezium-heartbeat"
+
+    /// Whether keys, values or headers have schemas.
+    public var hasSchemas: Bool { keySchemas || valueSchemas || headerSchemas }
 
     /// Debezium's defaults.
     public init() {}

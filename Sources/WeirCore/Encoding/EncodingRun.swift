@@ -99,19 +99,20 @@ struct EncodingRun: ~Copyable {
     ) throws(WeirError) {
         var event = item.event(role)
         let hasKey = role != .truncate && !item.program.key.isEmpty
-        if hasKey { event.key = try appendKey(item, old: !new) }
+        if hasKey { event.key = try appendKey(item, old: !new, item.program.keyHead) }
         if isDebezium {
-            let start = out.count
+            let head = item.program.view(item.program.valueHead)
+            let start = out.beginPart(head)
             try appendEnvelope(item, role, old: old, new: new)
-            event.value = EncodedEvent.Part(offset: start, count: out.count - start)
+            event.value = out.endPart(start, head)
         } else if new {
             let start = out.count
             try appendRow(item, .new)
             event.value = EncodedEvent.Part(offset: start, count: out.count - start)
         }
         appendHeaders(item, &event)
-        if role == .keyChangeDelete { event.add(.newKey, try appendKey(item, old: false)) }
-        if role == .keyChangeCreate { event.add(.oldKey, try appendKey(item, old: true)) }
+        if role == .keyChangeDelete { event.add(.newKey, try appendKey(item, old: false, item.program.headerHead)) }
+        if role == .keyChangeCreate { event.add(.oldKey, try appendKey(item, old: true, item.program.headerHead)) }
         item.part += 1
         try emit(event, out)
     }
@@ -120,7 +121,7 @@ struct EncodingRun: ~Copyable {
         // Without a key there is nothing for compaction to forget, but Debezium sends it all the same.
         guard isDebezium, options.tombstones, options.strict || !item.program.key.isEmpty else { return }
         var event = item.event(.tombstone)
-        if !item.program.key.isEmpty { event.key = try appendKey(item, old: true) }
+        if !item.program.key.isEmpty { event.key = try appendKey(item, old: true, item.program.keyHead) }
         appendHeaders(item, &event)
         item.part += 1
         try emit(event, out)
@@ -131,14 +132,16 @@ struct EncodingRun: ~Copyable {
             role: .message, topic: context.topics.message, row: index, transaction: Int(row.transaction))
         let prefix = view(batch.cells[Int(row.cells)])
         let content = view(batch.cells[Int(row.cells) + 1])
-        let key = out.count
+        let keyHead = context.heads.view(context.heads.messageKey)
+        let key = out.beginPart(keyHead)
         out.append("{\"prefix\":" as StaticString)
         out.appendString(prefix)
         out.append(UInt8(ascii: "}"))
-        event.key = EncodedEvent.Part(offset: key, count: out.count - key)
-        let value = out.count
+        event.key = out.endPart(key, keyHead)
+        let valueHead = context.heads.view(context.heads.messageValue)
+        let value = out.beginPart(valueHead)
         appendMessageValue(row, prefix: prefix, content: content)
-        event.value = EncodedEvent.Part(offset: value, count: out.count - value)
+        event.value = out.endPart(value, valueHead)
         appendHeaders(row, part: 0, &event)
         try emit(event, out)
     }
@@ -150,8 +153,10 @@ struct EncodingRun: ~Copyable {
 
     /// Appends the key as an object of its columns. The old one for deletes, the new one otherwise; what one tuple
     /// lacks comes from the other (a TOASTed key that did not change is only in the old tuple).
-    private mutating func appendKey(_ item: RowItem, old: Bool) throws(WeirError) -> EncodedEvent.Part {
-        let start = out.count
+    private mutating func appendKey(
+        _ item: RowItem, old: Bool, _ head: ConstantRange
+    ) throws(WeirError) -> EncodedEvent.Part {
+        let start = out.beginPart(item.program.view(head))
         var separator = UInt8(ascii: "{")
         for column in item.program.key {
             out.append(separator)
@@ -161,7 +166,7 @@ struct EncodingRun: ~Copyable {
             try appendField(item, column, cell(item.row, column, tuple))
         }
         out.append(UInt8(ascii: "}"))
-        return EncodedEvent.Part(offset: start, count: out.count - start)
+        return out.endPart(start, item.program.view(head))
     }
 
     /// Appends a whole tuple as an object.

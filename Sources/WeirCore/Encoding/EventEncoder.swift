@@ -27,12 +27,14 @@ public final class EventEncoder {
     private var programs: [ObjectIdentifier: RelationProgram] = [:]
     private var topicIndexes: [String: Int] = [:]
     private var progress = TransactionProgress()
+    private let heads: StandardHeads
     private let clock: () -> Int64
 
     /// Makes an encoder. `clock` tells the time for `ts_ms` outside the source block, in nanoseconds since 1970; it
     /// is read once for each batch.
     public init(settings: EncoderSettings, clock: @escaping () -> Int64 = EventEncoder.wallClock) {
         self.settings = settings
+        heads = StandardHeads(settings)
         self.clock = clock
     }
 
@@ -63,7 +65,8 @@ public final class EventEncoder {
         compiled.reserveCapacity(batch.relations.count)
         for relation in batch.relations { compiled.append(try program(for: relation)) }
         let context = EncodingContext(
-            settings: settings, source: source, now: clock(), programs: compiled, topics: standardTopics())
+            settings: settings, source: source, now: clock(), programs: compiled, topics: standardTopics(),
+            heads: heads)
         var run = EncodingRun(batch: batch, context: context, progress: progress)
         run.rewinds = retain == .duringEmit
         swap(&run.out, &buffer)
@@ -87,16 +90,16 @@ public final class EventEncoder {
     public func encodeHeartbeat(at time: Int64, into buffer: inout ByteBuffer) -> EncodedEvent {
         let name = "\(settings.debezium.heartbeatTopicPrefix).\(settings.prefix)"
         var event = EncodedEvent(role: .heartbeat, topic: topicIndex(name), row: -1, transaction: -1)
-        let start = buffer.count
+        let start = buffer.beginPart(heads.view(heads.heartbeatKey))
         buffer.append("{\"serverName\":" as StaticString)
         buffer.appendString(utf8: settings.prefix)
         buffer.append(UInt8(ascii: "}"))
-        event.key = EncodedEvent.Part(offset: start, count: buffer.count - start)
-        let value = buffer.count
+        event.key = buffer.endPart(start, heads.view(heads.heartbeatKey))
+        let value = buffer.beginPart(heads.view(heads.heartbeatValue))
         buffer.append("{\"ts_ms\":" as StaticString)
         buffer.appendInteger(time)
         buffer.append(UInt8(ascii: "}"))
-        event.value = EncodedEvent.Part(offset: value, count: buffer.count - value)
+        event.value = buffer.endPart(value, heads.view(heads.heartbeatValue))
         return event
     }
 
@@ -111,7 +114,8 @@ public final class EventEncoder {
         if programs.count >= 4096 { programs.removeAll() }
         let topic = TopicName.topic(
             of: relation, template: settings.topic, pipeline: settings.prefix, database: source.database)
-        let program = try RelationProgram(relation, settings: settings, topic: topicIndex(topic))
+        let index = topicIndex(topic)
+        let program = try RelationProgram(relation, settings: settings, topic: index, topicName: topics[index])
         programs[ObjectIdentifier(relation)] = program
         return program
     }
@@ -152,6 +156,8 @@ struct EncodingContext {
     /// One for each relation of the batch.
     let programs: [RelationProgram]
     let topics: StandardTopics
+    /// What stands before the payloads of events that belong to no table.
+    let heads: StandardHeads
 }
 
 /// How many events a transaction has had so far; goes on over batches.

@@ -16,11 +16,18 @@ final class RelationProgram {
     let collection: String
     /// The same as bytes.
     let collectionText: ConstantRange
+    /// What stands before the payload of a key, of a value, and of a header that holds a key: nothing without schemas.
+    let keyHead: ConstantRange
+    let valueHead: ConstantRange
+    let headerHead: ConstantRange
     /// The bytes all ranges refer to.
     let constants: ByteBuffer
 
-    /// Compiles. Throws `table-unusable` when a configured key column does not exist.
-    init(_ relation: Relation, settings: EncoderSettings, topic: Int) throws(WeirError) {
+    /// Compiles. Schemas are named after the topic. Throws `table-unusable` when a configured key column does not
+    /// exist.
+    init(
+        _ relation: Relation, settings: EncoderSettings, topic: Int, topicName: String
+    ) throws(WeirError) {
         self.relation = relation
         self.topic = topic
         var compiler = Compiler(settings: settings)
@@ -37,6 +44,12 @@ final class RelationProgram {
             bytes.append(",\"table\":" as StaticString)
             bytes.appendString(utf8: relation.origin.name)
         }
+        let schemas = RelationSchemas(relation, columns: written, key: key, compiler.schemas, topic: topicName)
+        let options = settings.debezium
+        let isDebezium = settings.format == .debezium
+        keyHead = compiler.head(isDebezium && options.keySchemas, schemas.key)
+        valueHead = compiler.head(isDebezium && options.valueSchemas, schemas.value)
+        headerHead = compiler.head(isDebezium && options.headerSchemas, schemas.key)
         constants = compiler.finish()
     }
 
@@ -65,9 +78,15 @@ final class RelationProgram {
 /// Gathers columns and constants.
 private struct Compiler: ~Copyable {
     private let settings: EncoderSettings
+    private let hasSchemas: Bool
     private var constants = ByteBuffer(capacity: 1024)
+    /// Of the columns by their index; empty without schemas.
+    private(set) var schemas: [Int32: ConnectSchema] = [:]
 
-    init(settings: EncoderSettings) { self.settings = settings }
+    init(settings: EncoderSettings) {
+        self.settings = settings
+        hasSchemas = settings.format == .debezium && settings.debezium.hasSchemas
+    }
 
     consuming func finish() -> ByteBuffer { constants }
 
@@ -80,21 +99,37 @@ private struct Compiler: ~Copyable {
 
     mutating func compile(_ relation: Relation, _ index: Int) -> ColumnProgram? {
         let column = relation.columns[index]
-        guard let plan = ValuePlan.make(column.type, settings) else { return nil }
+        guard var plan = ValuePlan.make(column.type, settings) else { return nil }
+        if hasSchemas { plan.fitSchema(column.type, settings) }
         var program = ColumnProgram(code: plan.code, element: plan.element, scale: plan.scale, cell: Int32(index))
         program.isIdentity = relation.identity == .full || column.isIdentity
         program.isStrict = settings.format == .debezium && settings.debezium.strict
+        program.hasSchema = hasSchemas
         program.name = constant { bytes in
             bytes.appendString(utf8: column.name)
             bytes.append(UInt8(ascii: ":"))
         }
         let writer = StandInWriter(settings: settings)
-        program.unchanged = constant { bytes in writer.writePlaceholder(plan.placeholder, &bytes) }
+        let placeholder = plan.placeholder
+        program.unchanged = constant { bytes in writer.writePlaceholder(placeholder, &bytes) }
         let compiled = program
+        let values = plan
         program.missing = constant { bytes in
-            writer.writeMissing(column, plan, compiled, &bytes)
+            writer.writeMissing(column, values, compiled, &bytes)
         }
+        if hasSchemas { schemas[program.cell] = schema(of: column, plan, compiled) }
         return program
+    }
+
+    private func schema(of column: Column, _ plan: ValuePlan, _ program: ColumnProgram) -> ConnectSchema {
+        var schema = ConnectSchema.value(column.type, settings.debezium)
+        schema.isOptional = !column.isNotNull
+        schema.defaultJSON = StandInWriter(settings: settings).defaultJSON(column, plan, program)
+        return schema
+    }
+
+    mutating func head(_ isOn: Bool, _ schema: ConnectSchema) -> ConstantRange {
+        constant { bytes in if isOn { schema.appendHead(to: &bytes) } }
     }
 }
 
@@ -114,6 +149,13 @@ private struct StandInWriter {
         }
         let hasFallback = settings.format == .debezium && column.isNotNull
         bytes.append(utf8: hasFallback ? plan.fallback : "null")
+    }
+
+    /// The default that the schema names, as JSON; nil when there is none that Debezium takes.
+    func defaultJSON(_ column: Column, _ plan: ValuePlan, _ program: ColumnProgram) -> String? {
+        guard plan.takesDefault, let text = column.defaultText else { return nil }
+        var bytes = ByteBuffer(capacity: 64)
+        return writeDefault(text, plan, program, &bytes) ? bytes.text(0..<bytes.count) : nil
     }
 
     private func writeDefault(

@@ -108,7 +108,7 @@ extension ByteBuffer {
         let (sum, carry) = product.addingReportingOverflow(micros)
         if !overflow && !carry {
             appendInteger(sum)
-        } else if column.isStrict {
+        } else if column.isTyped {
             appendInteger((overflow ? Int64.max : product) &+ micros)
         } else {
             appendInteger(wide: Int128(seconds) * 1_000_000 + Int128(micros))
@@ -122,7 +122,7 @@ extension ByteBuffer {
         switch TimestampValue(text, zoned: false, throughJava: column.isThroughJava) {
         case .finite(let seconds, let micros):
             let nanos = Int128(seconds) * 1_000_000_000 + Int128(micros) * 1000
-            if column.isStrict && Int64(exactly: nanos) == nil {
+            if column.isTyped && Int64(exactly: nanos) == nil {
                 append("null" as StaticString)
             } else {
                 appendInteger(wide: nanos)

@@ -32,13 +32,14 @@ extension EncodingRun {
         var event = EncodedEvent(
             role: .transactionBegin, topic: context.topics.transaction, row: -1, transaction: index)
         event.key = appendTransactionKey(index, row.lsn)
-        let start = out.count
+        let head = context.heads.view(context.heads.transactionValue)
+        let start = out.beginPart(head)
         out.append("{\"status\":\"BEGIN\",\"id\":\"" as StaticString)
         appendTransactionID(batch.transactions[index].xid, row.lsn)
         out.append("\",\"event_count\":null,\"data_collections\":null,\"ts_ms\":" as StaticString)
         out.appendInteger(floorDivide(batch.transactions[index].commitTime, 1000).quotient)
         out.append(UInt8(ascii: "}"))
-        event.value = EncodedEvent.Part(offset: start, count: out.count - start)
+        event.value = out.endPart(start, head)
         try emit(event, out)
     }
 
@@ -49,7 +50,8 @@ extension EncodingRun {
         var event = EncodedEvent(
             role: .transactionEnd, topic: context.topics.transaction, row: -1, transaction: index)
         event.key = appendTransactionKey(index, transaction.endLSN)
-        let start = out.count
+        let head = context.heads.view(context.heads.transactionValue)
+        let start = out.beginPart(head)
         out.append("{\"status\":\"END\",\"id\":\"" as StaticString)
         appendTransactionID(transaction.xid, transaction.endLSN)
         out.append("\",\"event_count\":" as StaticString)
@@ -66,7 +68,7 @@ extension EncodingRun {
         out.append("],\"ts_ms\":" as StaticString)
         out.appendInteger(floorDivide(transaction.commitTime, 1000).quotient)
         out.append(UInt8(ascii: "}"))
-        event.value = EncodedEvent.Part(offset: start, count: out.count - start)
+        event.value = out.endPart(start, head)
         progress = TransactionProgress()
         try emit(event, out)
     }
@@ -78,11 +80,12 @@ extension EncodingRun {
     }
 
     private mutating func appendTransactionKey(_ index: Int, _ position: LSN) -> EncodedEvent.Part {
-        let start = out.count
+        let head = context.heads.view(context.heads.transactionKey)
+        let start = out.beginPart(head)
         out.append("{\"id\":\"" as StaticString)
         appendTransactionID(batch.transactions[index].xid, position)
         out.append("\"}" as StaticString)
-        return EncodedEvent.Part(offset: start, count: out.count - start)
+        return out.endPart(start, head)
     }
 
     private mutating func appendTransactionID(_ xid: UInt32, _ position: LSN) {

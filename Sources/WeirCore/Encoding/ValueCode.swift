@@ -75,10 +75,15 @@ struct ColumnProgram: BitwiseCopyable {
     var isIdentity = false
     /// Debezium exactly, its losses included.
     var isStrict = false
+    /// A schema tells what the value is: what fits none is written as Debezium does, or refused.
+    var hasSchema = false
     /// `"name":`, escaped.
     var name = ConstantRange()
     /// What NULL looks like: `null`, or the type's fallback where the column is NOT NULL.
     var missing = ConstantRange()
     /// What an unchanged TOASTed value looks like.
     var unchanged = ConstantRange()
+
+    /// Whether a value must be one of the type that Debezium has for it.
+    var isTyped: Bool { isStrict || hasSchema }
 }

@@ -77,8 +77,8 @@ extension ByteBuffer {
         switch column.code {
         case .double: return appendJavaFloat(text, isDouble: true)
         case .float: return appendJavaFloat(text, isDouble: false)
-        case .decimal: return appendDecimal(text, scale: scale, strict: column.isStrict)
-        case .variableDecimal: return appendVariableDecimal(text, strict: column.isStrict)
+        case .decimal: return appendDecimal(text, scale: scale, strict: column.isTyped)
+        case .variableDecimal: return appendVariableDecimal(text, strict: column.isTyped)
         case .decimalDouble: return appendDecimalAsDouble(text)
         case .decimalString: return appendDecimalString(text, scale: scale, strict: column.isStrict)
         case .money: return appendMoney(text, scale: scale)

@@ -26,6 +26,13 @@ import sys
 
 CONNECTION = sys.argv[1]
 FOLDER = sys.argv[2]
+# What Debezium has for a default that a function makes, by the type's name.
+ZEROS = {
+    "int2": "0", "int4": "0", "int8": "0", "numeric": "0.0", "float4": "0.0", "float8": "0.0", "bool": "false",
+    "bpchar": "", "varchar": "", "text": "", "xml": "", "json": "{}", "jsonb": "{}",
+    "uuid": "00000000-0000-0000-0000-000000000000", "date": "1970-01-01", "time": "00:00:00",
+    "timestamp": "1970-01-01 00:00:00", "timestamptz": "1970-01-01 00:00:00+00", "interval": "00:00:00",
+}
 LITERAL = re.compile(r"\(?(?:'((?:[^']|'')*)'|(-?[0-9.]+))\)?(?:::[^(]+(?:\([0-9,]+\))?(?:\[\])?)?")
 
 
@@ -100,6 +107,8 @@ class Catalog:
             literal = default
         elif match:
             literal = (match[1] or match[2]).replace("''", "'")
+        elif re.match(r"\(?[A-Za-z0-9_.]+\(", default):
+            literal = ZEROS.get(self.types[oid][0])
         flags = ("i" if is_identity else "") + ("n" if notnull else "")
         fields = [flags or "-", oid, base, effective, self.types[oid][0], self.kind(oid), escape(literal), escape(name)]
         return "C\t" + "\t".join(map(str, fields))

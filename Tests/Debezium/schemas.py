@@ -1,0 +1,42 @@
+"""Schemas around the events' payloads, as Kafka Connect's JsonConverter writes them."""
+
+import json
+
+HEAD, MIDDLE = '{"schema":', ',"payload":'
+
+
+def split(text):
+    """(schema, payload) as they are written; (None, text) where there is no schema."""
+    if text is None or not text.startswith(HEAD + "{"):
+        return None, text
+    _, end = json.JSONDecoder().raw_decode(text, len(HEAD))
+    if not text.startswith(MIDDLE, end):
+        return None, text
+    return text[len(HEAD):end], text[end + len(MIDDLE):-1]
+
+
+def widened(debezium, weir):
+    """Rule schema: whether Weir's schema is Debezium's with the columns that Debezium does not know, with items of
+    arrays that may be null, and with the scale of a numeric as it was declared."""
+    return debezium is not None and weir is not None and fits(json.loads(debezium), json.loads(weir))
+
+
+def fits(debezium, weir):
+    if not isinstance(debezium, dict) or not isinstance(weir, dict) or debezium.keys() != weir.keys():
+        return debezium == weir
+    for name, ours in debezium.items():
+        theirs = weir[name]
+        if name == "fields":
+            known = {field["field"] for field in ours}
+            theirs = [field for field in theirs if field["field"] in known]
+            if len(ours) != len(theirs) or not all(map(fits, ours, theirs)):
+                return False
+        elif name == "items":
+            if not fits({**ours, "optional": True}, {**theirs, "optional": True}):
+                return False
+        elif name == "parameters":
+            if {**ours, "scale": 0} != {**theirs, "scale": 0}:
+                return False
+        elif ours != theirs:
+            return False
+    return True
