@@ -18,6 +18,10 @@ public struct CatalogColumn: Sendable, Equatable {
     public let identity: Character?
     /// The default's expression as SQL; nil when there is none.
     public let defaultExpression: String?
+    /// The collation as SQL when it is not the type's own.
+    public let collation: String?
+    /// The comment.
+    public let comment: String?
 }
 
 /// A table as the catalog has it now.
@@ -40,6 +44,12 @@ public struct CatalogTable: Sendable, Equatable {
     public let estimatedRows: UInt64
     /// Row-level security applies to the role of this connection.
     public let hasActiveRowSecurity: Bool
+    /// The comment.
+    public let comment: String?
+    /// `pg_relation_filenode`, 0 for tables without storage.
+    public let storage: UInt32
+    /// All entries of `pg_attribute`, dropped and generated columns included.
+    public let attributes: [SourceAttribute]
 
     /// Whether an UPDATE or DELETE of the table can be replicated.
     public var hasIdentity: Bool {
@@ -56,13 +66,14 @@ public struct CatalogTable: Sendable, Equatable {
         let result = try connection.query(
             """
             SELECT n.nspname, c.relname, c.relkind::text, c.relreplident::text, \
-            GREATEST(c.reltuples, 0)::pg_catalog.int8, pg_catalog.row_security_active(c.oid) \
+            GREATEST(c.reltuples, 0)::pg_catalog.int8, pg_catalog.row_security_active(c.oid), \
+            pg_catalog.obj_description(c.oid, 'pg_class'), pg_catalog.pg_relation_filenode(c.oid) \
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
             WHERE c.oid = $1::pg_catalog.oid
             """,
             ["\(oid)"], operation: "read pg_class")
         guard result.rowCount == 1 else { return nil }
-        let columns = try columns(of: oid, on: connection)
+        let (columns, attributes) = try columns(of: oid, on: connection)
         let numbers = Dictionary(columns.map { ($0.number, $0.name) }, uniquingKeysWith: { first, _ in first })
         let keys = try keys(of: oid, numbers: numbers, on: connection)
         let identity: ReplicaIdentity =
@@ -79,7 +90,9 @@ public struct CatalogTable: Sendable, Equatable {
             kind: result.string(row: 0, column: 2)?.first ?? "r", replicaIdentity: identity, columns: columns,
             primaryKey: keys.primary, identityIndex: keys.identity,
             estimatedRows: result.integer(row: 0, column: 4) ?? 0,
-            hasActiveRowSecurity: result.boolean(row: 0, column: 5) ?? false)
+            hasActiveRowSecurity: result.boolean(row: 0, column: 5) ?? false,
+            comment: result.string(row: 0, column: 6), storage: result.integer(row: 0, column: 7) ?? 0,
+            attributes: attributes)
     }
 
     /// Reads a table by name; nil when there is none. Exact names, no search path.
@@ -98,26 +111,52 @@ public struct CatalogTable: Sendable, Equatable {
 
     private static func columns(
         of oid: UInt32, on connection: borrowing PGConnection
-    ) throws(PGError) -> [CatalogColumn] {
-        let result = try connection.query(
-            """
-            SELECT a.attname, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated::text, \
-            a.attidentity::text, pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
-            FROM pg_catalog.pg_attribute a \
-            LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
-            WHERE a.attrelid = $1::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
-            """,
-            ["\(oid)"], operation: "read pg_attribute")
-        return (0..<result.rowCount).map { row in
+    ) throws(PGError) -> ([CatalogColumn], [SourceAttribute]) {
+        let result = try connection.query(columnsSQL, ["\(oid)"], operation: "read pg_attribute")
+        var columns: [CatalogColumn] = []
+        var attributes: [SourceAttribute] = []
+        for row in 0..<result.rowCount {
+            let number: Int16 = result.integer(row: row, column: 1) ?? 0
+            let typeOID: UInt32 = result.integer(row: row, column: 2) ?? 0
+            guard let name = result.string(row: row, column: 0) else {
+                attributes.append(SourceAttribute(number: number, name: nil, typeOID: typeOID))
+                continue
+            }
             let generated = !(result.string(row: row, column: 5) ?? "").isEmpty
-            return CatalogColumn(
-                name: result.string(row: row, column: 0) ?? "", number: result.integer(row: row, column: 1) ?? 0,
-                typeOID: result.integer(row: row, column: 2) ?? 0, modifier: result.integer(row: row, column: 3) ?? -1,
-                isNotNull: result.boolean(row: row, column: 4) ?? false, isGenerated: generated,
-                identity: result.string(row: row, column: 6)?.first,
-                defaultExpression: generated ? nil : result.string(row: row, column: 7))
+            attributes.append(
+                SourceAttribute(
+                    number: number, name: name, typeOID: typeOID, fill: result.string(row: row, column: 10),
+                    isGenerated: generated))
+            columns.append(
+                CatalogColumn(
+                    name: name, number: number, typeOID: typeOID, modifier: result.integer(row: row, column: 3) ?? -1,
+                    isNotNull: result.boolean(row: row, column: 4) ?? false, isGenerated: generated,
+                    identity: result.string(row: row, column: 6)?.first,
+                    defaultExpression: generated ? nil : result.string(row: row, column: 7),
+                    collation: result.string(row: row, column: 8), comment: result.string(row: row, column: 9)))
         }
+        return (columns, attributes)
     }
+
+    /// `array_to_string` gives the only element of `attmissingval` as its type prints it. A partitioned table has none
+    /// of its own.
+    private static let columnsSQL = """
+        SELECT CASE WHEN NOT a.attisdropped THEN a.attname END, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, \
+        a.attgenerated::text, a.attidentity::text, pg_catalog.pg_get_expr(d.adbin, d.adrelid), \
+        CASE WHEN a.attcollation <> t.typcollation \
+        THEN pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(l.collname) END, \
+        pg_catalog.col_description(a.attrelid, a.attnum), \
+        CASE WHEN a.atthasmissing THEN pg_catalog.array_to_string(a.attmissingval, '') \
+        WHEN c.relkind = 'p' THEN (SELECT pg_catalog.array_to_string(x.attmissingval, '') \
+        FROM pg_catalog.pg_partition_tree(c.oid) p JOIN pg_catalog.pg_attribute x ON x.attrelid = p.relid \
+        WHERE p.isleaf AND x.attname = a.attname AND x.atthasmissing LIMIT 1) END \
+        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+        LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
+        LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+        LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation \
+        LEFT JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace \
+        WHERE a.attrelid = $1::pg_catalog.oid AND a.attnum > 0 ORDER BY a.attnum
+        """
 
     private static func keys(
         of oid: UInt32, numbers: [Int16: String], on connection: borrowing PGConnection
@@ -144,6 +183,13 @@ public struct CatalogTable: Sendable, Equatable {
 }
 
 extension CatalogColumn {
+    /// What a target needs to have this column.
+    public var details: ColumnDetails {
+        ColumnDetails(
+            name: name, number: number, defaultExpression: defaultExpression,
+            identity: identity.map { $0 == "a" ? .always : .byDefault }, collation: collation, comment: comment)
+    }
+
     /// The default's value in text form when its expression is a literal, as `pg_get_expr` prints one: `5`, `1.5`,
     /// `true`, `'text'::type`, `E'text'::type`. Nil for NULL and for every other expression.
     public var literalDefault: String? {

@@ -14,7 +14,7 @@ import WeirCore
         let relation = Relation(oid: 1, table: name, columns: [Column(name: "a\"b", type: type)], identity: .default)
         let catalog = CatalogTable(
             oid: 1, name: name, kind: kind, replicaIdentity: .default, columns: [], primaryKey: [], identityIndex: [],
-            estimatedRows: 0, hasActiveRowSecurity: false)
+            estimatedRows: 0, hasActiveRowSecurity: false, comment: nil, storage: 0, attributes: [])
         return SnapshotTable(table: catalog, relation: relation, rowFilter: filter, pages: pages)
     }
 

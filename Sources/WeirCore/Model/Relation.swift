@@ -10,16 +10,20 @@ public struct Column: Hashable, Sendable {
     public let isNotNull: Bool
     /// The default's value in text form when it is a literal; nil when there is none or it is an expression.
     public let defaultText: String?
+    /// What a target needs to have the column as the source has it; nil where no catalog was asked.
+    public let details: ColumnDetails?
 
     /// Makes a column.
     public init(
-        name: String, type: ColumnType, isIdentity: Bool = false, isNotNull: Bool = false, defaultText: String? = nil
+        name: String, type: ColumnType, isIdentity: Bool = false, isNotNull: Bool = false, defaultText: String? = nil,
+        details: ColumnDetails? = nil
     ) {
         self.name = name
         self.type = type
         self.isIdentity = isIdentity
         self.isNotNull = isNotNull
         self.defaultText = defaultText
+        self.details = details
     }
 }
 
@@ -57,12 +61,14 @@ public final class Relation: Sendable {
     public let keyColumns: [Int]
     /// Topic chosen by a route transform; nil means the sink's own rule. Sinks without topics pass over it.
     public let route: String?
+    /// What a target needs to create or change the table; nil where no catalog was asked.
+    public let details: RelationDetails?
 
     /// Makes a relation; `primaryKey` and `keyColumns` are indexes into `columns`. Without `keyColumns` they follow
     /// from the primary key and the replica identity.
     public init(
         oid: UInt32, table: TableName, origin: TableName? = nil, columns: [Column], identity: ReplicaIdentity,
-        primaryKey: [Int] = [], keyColumns: [Int]? = nil, route: String? = nil
+        primaryKey: [Int] = [], keyColumns: [Int]? = nil, route: String? = nil, details: RelationDetails? = nil
     ) {
         self.oid = oid
         self.table = table
@@ -73,6 +79,7 @@ public final class Relation: Sendable {
         let indexKey = identity == .index ? columns.indices.filter { columns[$0].isIdentity } : []
         self.keyColumns = keyColumns ?? (primaryKey.isEmpty ? indexKey : primaryKey)
         self.route = route
+        self.details = details
     }
 
     /// Index of the column with this name.

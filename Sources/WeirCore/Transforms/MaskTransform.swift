@@ -99,9 +99,10 @@ final class MaskTransform: Transform {
     }
 
     private func maskedColumn(_ column: Column, of relation: Relation) throws(WeirError) -> Column {
+        let details = column.details?.altered
         switch method {
         case .null:
-            return Column(name: column.name, type: column.type, isIdentity: column.isIdentity)
+            return Column(name: column.name, type: column.type, isIdentity: column.isIdentity, details: details)
         case .fixed(let text):
             guard ValueComparison(column.type).admits(text) else {
                 throw WeirError(
@@ -111,10 +112,12 @@ final class MaskTransform: Transform {
                 ).at(table: relation.table)
             }
             return Column(
-                name: column.name, type: column.type, isIdentity: column.isIdentity, isNotNull: column.isNotNull)
+                name: column.name, type: column.type, isIdentity: column.isIdentity, isNotNull: column.isNotNull,
+                details: details)
         case .sha256:
             return Column(
-                name: column.name, type: .text, isIdentity: column.isIdentity, isNotNull: column.isNotNull)
+                name: column.name, type: .text, isIdentity: column.isIdentity, isNotNull: column.isNotNull,
+                details: details)
         }
     }
 

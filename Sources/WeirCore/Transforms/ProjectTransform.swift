@@ -87,14 +87,14 @@ final class ProjectTransform: Transform {
             let column = relation.columns[index]
             return Column(
                 name: column.name, type: column.type, isIdentity: column.isIdentity && !losesIdentity,
-                isNotNull: column.isNotNull, defaultText: column.defaultText)
+                isNotNull: column.isNotNull, defaultText: column.defaultText, details: column.details)
         }
         let primaryKey = moved(relation.primaryKey)
         return Relation(
             oid: relation.oid, table: relation.table, origin: relation.origin, columns: columns,
             identity: losesIdentity ? .nothing : relation.identity,
             primaryKey: primaryKey.count == relation.primaryKey.count ? primaryKey : [],
-            keyColumns: moved(relation.keyColumns), route: relation.route)
+            keyColumns: moved(relation.keyColumns), route: relation.route, details: relation.details)
     }
 
     private static func keyLoss(_ lost: [Int], of relation: Relation) -> WeirError {

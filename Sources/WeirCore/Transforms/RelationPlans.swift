@@ -45,7 +45,7 @@ extension Relation {
     func relabeled(table: TableName? = nil, columns: [Column]? = nil, route: String? = nil) -> Relation {
         Relation(
             oid: oid, table: table ?? self.table, origin: origin, columns: columns ?? self.columns, identity: identity,
-            primaryKey: primaryKey, keyColumns: keyColumns, route: route ?? self.route)
+            primaryKey: primaryKey, keyColumns: keyColumns, route: route ?? self.route, details: details)
     }
 }
 
@@ -53,6 +53,7 @@ extension Column {
     /// The column under another name.
     func renamed(_ name: String) -> Column {
         Column(
-            name: name, type: type, isIdentity: isIdentity, isNotNull: isNotNull, defaultText: defaultText)
+            name: name, type: type, isIdentity: isIdentity, isNotNull: isNotNull, defaultText: defaultText,
+            details: details)
     }
 }

@@ -24,8 +24,11 @@ struct RelationBuilder {
             columns.append(
                 Column(
                     name: column.name, type: type, isIdentity: column.isKey, isNotNull: known?.isNotNull ?? false,
-                    defaultText: known?.literalDefault))
+                    defaultText: known?.literalDefault,
+                    details: known?.details ?? ColumnDetails(name: column.name)))
         }
+        let details = try RelationDetails(
+            table, columns: message.columns.map { ($0.name, $0.typeOID) }, isSnapshot: false, on: connection)
         let identity: ReplicaIdentity =
             switch message.identity {
             case .primaryKey: .default
@@ -35,10 +38,11 @@ struct RelationBuilder {
             }
         return Self.relation(
             oid: message.oid, name: TableName(schema: message.schema, name: message.name), columns: columns,
-            identity: identity, table: table)
+            identity: identity, table: table, details: details)
     }
 
-    /// The relation a table is now, limited to the named columns (nil: all that are not generated).
+    /// The relation a table is in the connection's snapshot, limited to the named columns (nil: all that are not
+    /// generated).
     func relation(
         of table: CatalogTable, columns names: [String]?, on connection: borrowing PGConnection
     ) throws(PGError) -> Relation {
@@ -51,21 +55,25 @@ struct RelationBuilder {
             columns.append(
                 Column(
                     name: column.name, type: type, isIdentity: isIdentity, isNotNull: column.isNotNull,
-                    defaultText: column.literalDefault))
+                    defaultText: column.literalDefault, details: column.details))
         }
+        let details = try RelationDetails(
+            table, columns: columns.map { ($0.name, $0.type.oid) }, isSnapshot: true, on: connection)
         return Self.relation(
-            oid: table.oid, name: table.name, columns: columns, identity: table.replicaIdentity, table: table)
+            oid: table.oid, name: table.name, columns: columns, identity: table.replicaIdentity, table: table,
+            details: details)
     }
 
     private static func relation(
-        oid: UInt32, name: TableName, columns: [Column], identity: ReplicaIdentity, table: CatalogTable?
+        oid: UInt32, name: TableName, columns: [Column], identity: ReplicaIdentity, table: CatalogTable?,
+        details: RelationDetails
     ) -> Relation {
         let keys = RelationKeys(
             columns: columns, identity: identity, primaryKey: table?.primaryKey ?? [],
             identityIndex: table?.identityIndex ?? [])
         return Relation(
             oid: oid, table: name, columns: columns, identity: identity, primaryKey: keys.primary,
-            keyColumns: keys.event)
+            keyColumns: keys.event, details: details)
     }
 }
 

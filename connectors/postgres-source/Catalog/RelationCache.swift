@@ -48,13 +48,13 @@ extension Relation {
     func named(_ name: TableName) -> Relation {
         Relation(
             oid: oid, table: name, columns: columns, identity: identity, primaryKey: primaryKey,
-            keyColumns: keyColumns, route: route)
+            keyColumns: keyColumns, route: route, details: details)
     }
 
     /// Whether another object says the same about the same table.
     func describesTheSame(as other: Relation) -> Bool {
         oid == other.oid && table == other.table && origin == other.origin && identity == other.identity
             && primaryKey == other.primaryKey && keyColumns == other.keyColumns && route == other.route
-            && columns == other.columns
+            && columns == other.columns && details == other.details
     }
 }
