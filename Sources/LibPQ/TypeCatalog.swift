@@ -21,6 +21,8 @@ public final class TypeCatalog {
     }
 
     private var cache: [Key: ColumnType] = [:]
+    /// Enums as they were, for rows from before their type was dropped.
+    private var former: [Key: ColumnType] = [:]
     /// Domains over domains and arrays of arrays of domains end somewhere; a hostile catalog might not.
     private static let depthMax = 32
 
@@ -29,7 +31,10 @@ public final class TypeCatalog {
 
     /// Drops cached enums, and types made of them, so that new labels are seen.
     public func forgetEnums() {
-        cache = cache.filter { !Self.containsEnum($0.value.kind) }
+        for (key, type) in cache where Self.containsEnum(type.kind) {
+            former[key] = type
+            cache[key] = nil
+        }
     }
 
     private static func containsEnum(_ kind: ColumnType.Kind) -> Bool {
@@ -53,7 +58,7 @@ public final class TypeCatalog {
         let key = Key(oid: oid, modifier: modifier)
         if let known = cache[key] { return known }
         guard depth < Self.depthMax, let entry = try load(key, on: connection) else {
-            return ColumnType(oid: oid, modifier: modifier, name: "type \(oid)", kind: .other)
+            return former[key] ?? ColumnType(oid: oid, modifier: modifier, name: "type \(oid)", kind: .other)
         }
         let type = try build(key, entry, depth: depth, on: connection)
         cache[key] = type

@@ -1,11 +1,11 @@
 internal import WeirCore
 
-/// The state file's format: version 1.
+/// The state file's format: version 2. Version 1 had no `known_table`.
 enum StateSchema {
     /// "WEIR", in the header of every state file (`PRAGMA application_id`).
     static let applicationIdentifier: Int64 = 0x5745_4952
-    /// `PRAGMA user_version`. A file of a higher version is refused; a lower one is to be migrated here.
-    static let version: Int64 = 1
+    /// `PRAGMA user_version`. A file of a higher version is refused; a lower one is migrated.
+    static let version: Int64 = 2
 
     /// LSNs and system identifiers are text, so that an operator can read them with any SQLite shell. The last column
     /// of each table is the ``RowChecksum`` of the others.
@@ -14,17 +14,20 @@ enum StateSchema {
             "backfill_table", ["pipeline", "backfill", "table_schema", "table_name"],
             key: ["pipeline", "backfill", "table_schema", "table_name"]),
         table(
-            "position", ["pipeline", "sink", "lsn", "system_identifier", "token"], optional: "token",
+            "known_table", ["pipeline", "oid", "table_schema", "table_name", "stage", "snapshot", "bound"],
+            optional: ["snapshot", "bound"], key: ["pipeline", "oid"]),
+        table(
+            "position", ["pipeline", "sink", "lsn", "system_identifier", "token"], optional: ["token"],
             key: ["pipeline", "sink"]),
         table(
             "snapshot_intent", ["pipeline", "slot", "system_identifier", "consistent_point"],
-            optional: "consistent_point", key: ["pipeline"]),
+            optional: ["consistent_point"], key: ["pipeline"]),
     ]
 
     private static func table(
-        _ name: String, _ columns: [String], optional: String? = nil, key: [String]
+        _ name: String, _ columns: [String], optional: [String] = [], key: [String]
     ) -> (name: String, columns: [String], sql: String) {
-        let definitions = columns.map { $0 == optional ? "\($0) TEXT" : "\($0) TEXT NOT NULL" }
+        let definitions = columns.map { optional.contains($0) ? "\($0) TEXT" : "\($0) TEXT NOT NULL" }
         let sql =
             "CREATE TABLE \(name) (\(definitions.joined(separator: ", ")), checksum INTEGER NOT NULL, "
             + "PRIMARY KEY (\(key.joined(separator: ", ")))) STRICT"
@@ -47,7 +50,20 @@ enum StateSchema {
         try database.execute("COMMIT")
     }
 
-    /// Refuses a file that is not a sound state file of this version.
+    private static func tables(ofVersion version: Int64) -> [(name: String, columns: [String], sql: String)] {
+        version >= 2 ? tables : tables.filter { $0.name != "known_table" }
+    }
+
+    /// Brings a sound file of an earlier version to this one.
+    static func migrate(_ database: borrowing SQLiteDatabase) throws(SQLiteError) {
+        guard try number("PRAGMA user_version", in: database) == 1 else { return }
+        try database.transaction { () throws(SQLiteError) in
+            for table in tables where table.name == "known_table" { try database.execute(table.sql) }
+            try database.execute("PRAGMA user_version = \(version)")
+        }
+    }
+
+    /// Refuses a file that is not a sound state file of this version or an earlier one.
     static func check(_ database: borrowing SQLiteDatabase, path: String) throws(WeirError) {
         let refusal: WeirError?
         do throws(SQLiteError) {
@@ -80,12 +96,13 @@ enum StateSchema {
         let schema = try database.query(
             "SELECT name, sql FROM sqlite_schema WHERE type = 'table' ORDER BY name"
         ) { row in [row.text(0) ?? "", row.text(1) ?? ""] }
-        guard found == version, schema == tables.map({ [$0.name, $0.sql] }) else {
+        let expected = tables(ofVersion: found)
+        guard found > 0, schema == expected.map({ [$0.name, $0.sql] }) else {
             return StateErrors.unusable(
-                "The state file \(path) is damaged", cause: "its tables are not those of format \(version)",
+                "The state file \(path) is damaged", cause: "its tables are not those of format \(max(found, 1))",
                 advice: StateErrors.restore(path))
         }
-        for table in tables {
+        for table in expected {
             guard try checksumsHold(table.name, table.columns, in: database) else {
                 return StateErrors.unusable(
                     "The state file \(path) is damaged", cause: "a row of table \(table.name) fails its checksum",

@@ -8,7 +8,7 @@ public import WeirCore
 public final class StateStore: PositionStore {
     /// The state file's path.
     public let path: String
-    private let pipeline: String
+    let pipeline: String
     private let storage: Mutex<Storage>
 
     struct Storage: ~Copyable {
@@ -40,6 +40,11 @@ public final class StateStore: PositionStore {
             throw StateErrors.unusable("The state file \(path) cannot be written", advice: StateErrors.writable(path))
         }
         try StateSchema.check(database, path: path)
+        do throws(SQLiteError) {
+            try StateSchema.migrate(database)
+        } catch {
+            throw StateErrors.sqlite(error, path: path)
+        }
         return StateStore(path: path, pipeline: pipeline, storage: Storage(database: database, lock: lock))
     }
 

@@ -8,6 +8,7 @@ public final class MemoryStore: PositionStore {
         var intents: [SnapshotIntent?] = []
         var backfills: [String: Set<TableName>] = [:]
         var saves: [(sink: String, position: StoredPosition)] = []
+        var tables: [UInt32: KnownTable] = [:]
         var failsSaves = false
     }
 
@@ -63,6 +64,17 @@ public final class MemoryStore: PositionStore {
         monitor.update { state in
             state.intent = intent
             state.intents.append(intent)
+        }
+    }
+
+    /// The tables that the stream knows.
+    public func knownTables() throws(WeirError) -> [KnownTable] { monitor.read { Array($0.tables.values) } }
+
+    /// Writes down and forgets tables.
+    public func update(tables: [KnownTable], removing: [UInt32]) throws(WeirError) {
+        monitor.update { state in
+            for oid in removing { state.tables[oid] = nil }
+            for table in tables { state.tables[table.oid] = table }
         }
     }
 

@@ -107,7 +107,7 @@ public final class MemoryTarget: Sendable {
     }
 
     private static func apply(_ batch: ChangeBatch, _ state: inout State, _ keeping: Keeping) {
-        if batch.snapshot?.isFirst == true { state.position = nil }
+        if let part = batch.snapshot, part.isFirst, part.purpose != .addition { state.position = nil }
         let applied = state.position?.lsn ?? .zero
         let lines = batch.lines
         for (index, row) in batch.rows.enumerated() {

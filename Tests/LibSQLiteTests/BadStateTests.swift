@@ -83,17 +83,17 @@ private enum FileSystemUser {
 
     @Test func newerVersion() throws {
         try folder.prepare()
-        try edit("PRAGMA user_version = 2")
+        try edit("PRAGMA user_version = 3")
         let error = try refused()
         #expect(error.message == "The state file \(folder.file) was written by a newer version of Weir")
-        #expect(error.cause == "its format is 2, this version reads up to 1")
+        #expect(error.cause == "its format is 3, this version reads up to 2")
     }
 
     @Test(arguments: ["DROP TABLE position", "ALTER TABLE position ADD COLUMN extra TEXT", "PRAGMA user_version = 0"])
     func otherTables(statement: String) throws {
         try folder.prepare()
         try edit(statement)
-        #expect(try refused().cause == "its tables are not those of format 1")
+        #expect(try refused().cause?.hasPrefix("its tables are not those of format") == true)
     }
 
     @Test func editedPosition() throws {

@@ -25,6 +25,40 @@ import WeirCore
         #expect(try store.position(sink: "replay")?.token == "orders-0=17")
     }
 
+    @Test func knownTablesSurviveTheProcess() throws {
+        let name = TableName(schema: "s.\"x", name: "ü")
+        let tables = [
+            KnownTable(oid: 16_384, name: name, stage: .followed),
+            KnownTable(oid: .max, name: name, stage: .copied(snapshot: "5:9:6,7", bound: LSN(0x10))),
+            KnownTable(oid: 7, name: name, stage: .ignored),
+        ]
+        do {
+            let store = try folder.open()
+            #expect(try store.knownTables().isEmpty)
+            try store.update(tables: tables + [KnownTable(oid: 8, name: name, stage: .followed)], removing: [])
+            try store.update(tables: [KnownTable(oid: 7, name: name, stage: .ignored)], removing: [8, 9])
+        }
+        #expect(try folder.open(pipeline: "other").knownTables().isEmpty)
+        #expect(try folder.open().knownTables().sorted { $0.oid < $1.oid } == tables.sorted { $0.oid < $1.oid })
+    }
+
+    @Test func aFileOfTheFirstFormatIsBroughtUp() throws {
+        do {
+            let store = try folder.open()
+            try store.save(StoredPosition(lsn: LSN(5), systemIdentifier: 7), sink: "kafka")
+            try store.withDatabase { (database) throws(SQLiteError) in
+                try database.execute("DROP TABLE known_table; PRAGMA user_version = 1")
+            }
+        }
+        // A look changes nothing.
+        #expect(try StateStore.look(folder: folder.state, pipeline: "shop")?.positions().count == 1)
+        let store = try folder.open()
+        #expect(try store.position(sink: "kafka")?.lsn == LSN(5))
+        try store.update(
+            tables: [KnownTable(oid: 1, name: TableName(schema: "a", name: "b"), stage: .followed)], removing: [])
+        #expect(try store.knownTables().count == 1)
+    }
+
     @Test func aPositionNeverGoesBack() throws {
         let store = try folder.open()
         try store.save(StoredPosition(lsn: LSN(100), systemIdentifier: 7, token: "a"), sink: "s")

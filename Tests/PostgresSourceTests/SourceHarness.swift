@@ -11,6 +11,7 @@ final class MemoryStore: PositionStore {
         var positions: [String: StoredPosition] = [:]
         var intent: SnapshotIntent?
         var finished: [String: Set<TableName>] = [:]
+        var tables: [UInt32: KnownTable] = [:]
     }
 
     private let state = Mutex(State())
@@ -25,6 +26,13 @@ final class MemoryStore: PositionStore {
     func removePosition(sink: String) throws(WeirError) { state.withLock { $0.positions[sink] = nil } }
     func snapshotIntent() throws(WeirError) -> SnapshotIntent? { state.withLock { $0.intent } }
     func setSnapshotIntent(_ intent: SnapshotIntent?) throws(WeirError) { state.withLock { $0.intent = intent } }
+    func knownTables() throws(WeirError) -> [KnownTable] { state.withLock { Array($0.tables.values) } }
+    func update(tables: [KnownTable], removing: [UInt32]) throws(WeirError) {
+        state.withLock { state in
+            for oid in removing { state.tables[oid] = nil }
+            for table in tables { state.tables[table.oid] = table }
+        }
+    }
     func finishedTables(backfill: String) throws(WeirError) -> Set<TableName> {
         state.withLock { $0.finished[backfill] ?? [] }
     }
@@ -35,6 +43,10 @@ final class MemoryStore: PositionStore {
 
     var position: LSN? { state.withLock { $0.positions["memory"]?.lsn } }
     var intent: SnapshotIntent? { state.withLock { $0.intent } }
+    /// What is known of a table.
+    func stage(_ name: String) -> KnownTable.Stage? {
+        state.withLock { $0.tables.values.first { $0.name.name == name }?.stage }
+    }
 }
 
 /// What arrived at the sink, and whether it takes more.
@@ -48,7 +60,11 @@ final class EventLog: Sendable {
         var ends: [LSN] = []
         /// Names of the key's columns, in key order, of the relations that came.
         var keys: [[String]] = []
+        /// Of each row, names of its key's columns; one that may be NULL has a question mark.
+        var rowKeys: [[String]] = []
         var isBlocked = false
+        /// Blocks after the batch with which so many events arrived.
+        var blockAfter: Int?
         /// Fails the write after so many events.
         var failAfter: Int?
     }
@@ -63,7 +79,14 @@ final class EventLog: Sendable {
     var ends: [LSN] { state.read { $0.ends } }
     var keys: [[String]] { state.read { $0.keys } }
 
-    func block(_ isBlocked: Bool) { state.update { $0.isBlocked = isBlocked } }
+    var rowKeys: [[String]] { state.read { $0.rowKeys } }
+
+    func block(_ isBlocked: Bool) {
+        state.update { state in
+            state.isBlocked = isBlocked
+            state.blockAfter = nil
+        }
+    }
 
     /// Waits until as many events arrived, or events of that text.
     func wait(_ timeout: Duration = .seconds(20), _ condition: @escaping ([String]) -> Bool) -> Bool {
@@ -82,14 +105,22 @@ final class EventLog: Sendable {
             }
         }
         let keys = batch.relations.map { relation in relation.keyColumns.map { relation.columns[$0].name } }
+        let rowKeys = batch.rows.map { row in
+            let relation = batch.relation(of: row)
+            return (relation?.keyColumns ?? []).compactMap { index in
+                relation.map { $0.columns[index].name + ($0.columns[index].isNotNull ? "" : "?") }
+            }
+        }
         state.update { state in
             state.keys += keys
+            state.rowKeys += rowKeys
             state.events += lines
             state.story += story
             if batch.heartbeat != nil { state.events.append("heartbeat") }
             state.identities += identities
             if let part = batch.snapshot { state.parts.append(part) }
             if let end = batch.endLSN { state.ends.append(end) }
+            if let limit = state.blockAfter, state.events.count >= limit { state.isBlocked = true }
         }
     }
 

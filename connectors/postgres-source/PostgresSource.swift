@@ -44,6 +44,7 @@ public final class PostgresSource: ChangeSource {
     private var store: (any PositionStore)?
     private var systemIdentifier: UInt64 = 0
     private var hasIntent = false
+    private var follower: TableFollower?
 
     /// Makes a source; nothing is connected yet.
     /// - Parameter receiveTimeout: the connection counts as lost when the server says nothing for so long, although it
@@ -89,8 +90,22 @@ public final class PostgresSource: ChangeSource {
         let action = try decide(server, resume, store, on: catalog)
         // A missing publication is only made once the plan allows it: it would not hold for changes that a slot still
         // has. It comes before the slot.
+        var ledger = try TableLedger(store)
+        let name = settings.publication
+        if case .stream = action, ledger.isEmpty,
+            let existing = try SourceErrors.mapping({ () throws(PGError) in
+                try PublicationFacts.load(name, on: catalog)
+            })
+        {
+            try ledger.reset(existing, selection: selection, on: catalog)
+        }
         let publication = try keepPublication(beforeSlot: action, on: catalog)
+        switch action {
+        case .snapshot, .createSlot: try ledger.reset(publication, selection: selection, on: catalog)
+        case .stream, .copyOnly, .refuse: break
+        }
         try carryOut(action, session, publication)
+        follower = try makeFollower(store)
         self.catalog = consume catalog
         self.session = consume session
         return SourceDescription(
@@ -144,6 +159,16 @@ public final class PostgresSource: ChangeSource {
             advice: "With several hosts, add target_session_attrs=read-write.")
     }
 
+    private func makeFollower(_ store: any PositionStore) throws(WeirError) -> TableFollower {
+        try TableFollower(
+            TableFollower.Settings(
+                publication: settings.publication, selection: selection, mayCopy: settings.snapshot != .never,
+                interval: settings.discoveryInterval,
+                connection: ConnectionSettings(
+                    settings.url, applicationName: "weir \(settings.slot) snapshot")),
+            store: store, logger: logger)
+    }
+
     /// Asks everybody and makes the plan; throws when that is to refuse.
     private func decide(
         _ server: ServerFacts, _ resume: ResumePoint, _ store: any PositionStore, on catalog: borrowing PGConnection
@@ -171,7 +196,7 @@ public final class PostgresSource: ChangeSource {
         beforeSlot action: StartPlan.Action, on catalog: borrowing PGConnection
     ) throws(WeirError) -> PublicationFacts {
         let kept = try PublicationKeeper.keep(settings.publication, selection: selection, on: catalog)
-        if case .stream = action, !kept.added.isEmpty {
+        if case .stream = action, settings.snapshot == .never, !kept.added.isEmpty {
             logger.warning(
                 "tables were added to the publication; their earlier rows are not in the stream",
                 [
@@ -266,7 +291,7 @@ public final class PostgresSource: ChangeSource {
                 slot: settings.slot, publications: [settings.publication], start: start, selection: selection,
                 statusInterval: settings.statusInterval, heartbeat: settings.heartbeat, batchLimits: batchLimits,
                 receiveTimeout: receiveTimeout),
-            logger: logger)
+            follower: follower, logger: logger)
         logger.info("streaming", [("slot", settings.slot), ("from", start.description)])
         try reader.run(feed)
     }

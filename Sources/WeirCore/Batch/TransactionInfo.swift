@@ -42,13 +42,16 @@ public struct SnapshotPart: Sendable, Equatable {
     public enum Purpose: Sendable {
         /// The beginning of a stream: sinks start afresh, and the snapshot's end is their first position.
         case initial
+        /// Tables that came into a stream while it ran: their rows stand between two transactions of the stream, and
+        /// replace what a sink holds of an earlier copy. Positions of sinks stay as they are.
+        case addition
         /// A one-shot copy beside or without a stream: positions of sinks stay as they are.
         case backfill
     }
 
     /// Why the snapshot is taken.
     public var purpose: Purpose
-    /// Where streaming starts after this snapshot.
+    /// Where streaming starts after this snapshot; of an addition, the place in the stream where its rows stand.
     public var consistentPoint: LSN
     /// First batch of the snapshot.
     public var isFirst: Bool

@@ -42,13 +42,16 @@ public struct PostgresSourceSettings: SourceSettings, Equatable {
     public var snapshot: Snapshot
     /// How often the server is told the confirmed position.
     public var statusInterval: Duration
+    /// How often the catalog is looked at for tables that come in while the stream runs.
+    public var discoveryInterval: Duration
     /// Heartbeats; nil for none.
     public var heartbeat: Heartbeat?
 
     /// Makes settings.
     public init(
         url: String, tables: [String] = [], slot: String, publication: String, snapshot: Snapshot = .initial,
-        statusInterval: Duration = .seconds(10), heartbeat: Heartbeat? = nil
+        statusInterval: Duration = .seconds(10), discoveryInterval: Duration = .seconds(10),
+        heartbeat: Heartbeat? = nil
     ) {
         self.url = url
         self.tables = tables
@@ -56,6 +59,7 @@ public struct PostgresSourceSettings: SourceSettings, Equatable {
         self.publication = publication
         self.snapshot = snapshot
         self.statusInterval = statusInterval
+        self.discoveryInterval = discoveryInterval
         self.heartbeat = heartbeat
     }
 }
@@ -85,6 +89,12 @@ extension PostgresSourceSettings {
         static let statusInterval = SettingsField<Duration>.duration(
             "status.interval", .value(.seconds(10)), in: .milliseconds(100)...(.seconds(3600)),
             doc: "How often the confirmed position is sent; keep it well below the server's `wal_sender_timeout`.")
+        static let discoveryInterval = SettingsField<Duration>.duration(
+            "discovery.interval", .value(.seconds(10)), in: .milliseconds(100)...(.seconds(86_400)),
+            doc:
+                "How often to look for tables that are new in the publication, or that fit `tables` and are not in "
+                + "Weir's own yet: they are added to it, their rows are copied (unless `snapshot` is `never`), then "
+                + "they are streamed.")
         static let heartbeatInterval = SettingsField<Duration>.duration(
             "heartbeat.interval", .none, in: .milliseconds(100)...(.seconds(86_400)),
             doc: "Write a heartbeat event this often, whether or not there are changes (`heartbeat.interval.ms`).")
@@ -99,7 +109,7 @@ extension PostgresSourceSettings {
     /// The keys besides `type`.
     public static let fields: [SettingsFieldInfo] = [
         Keys.url.info, Keys.tables.info, Keys.slot.info, Keys.publication.info, Keys.snapshot.info,
-        Keys.statusInterval.info, Keys.heartbeatInterval.info, Keys.heartbeatQuery.info,
+        Keys.statusInterval.info, Keys.discoveryInterval.info, Keys.heartbeatInterval.info, Keys.heartbeatQuery.info,
     ]
 
     /// Reads the section.
@@ -109,7 +119,8 @@ extension PostgresSourceSettings {
             url: section.value(Keys.url, or: ""), tables: section.value(Keys.tables, or: []),
             slot: section.value(Keys.slot, or: derived), publication: section.value(Keys.publication, or: derived),
             snapshot: section.value(Keys.snapshot, or: .initial),
-            statusInterval: section.value(Keys.statusInterval, or: .seconds(10)))
+            statusInterval: section.value(Keys.statusInterval, or: .seconds(10)),
+            discoveryInterval: section.value(Keys.discoveryInterval, or: .seconds(10)))
         let query = section.value(Keys.heartbeatQuery)
         if let interval = section.value(Keys.heartbeatInterval) {
             heartbeat = Heartbeat(interval: interval, query: query)

@@ -13,7 +13,7 @@ struct EnvelopeSegments: ~Copyable {
     }
 
     /// Values of `source.snapshot`.
-    enum Marker { case streaming, first, firstOfTable, middle, lastOfTable, last }
+    enum Marker { case streaming, first, firstOfTable, middle, lastOfTable, last, incremental }
 
     var bytes = ByteBuffer(capacity: 2048)
     var subject = Subject()
@@ -105,6 +105,7 @@ extension EncodingRun {
 
     private func marker(of item: RowItem) -> EnvelopeSegments.Marker {
         guard let part = batch.snapshot, item.row.operation == .read else { return .streaming }
+        if part.purpose == .addition { return .incremental }
         let isFirst = item.index == 0
         let isLast = item.index == batch.rows.count - 1
         if isLast && part.holdsLastRow { return .last }
@@ -219,6 +220,7 @@ extension EnvelopeSegments.Marker {
         case .middle: "true"
         case .lastOfTable: "last_in_data_collection"
         case .last: "last"
+        case .incremental: "incremental"
         }
     }
 }

@@ -36,6 +36,34 @@ public struct SnapshotIntent: Sendable, Equatable {
     }
 }
 
+/// A table of the source as a pipeline remembers it over restarts.
+public struct KnownTable: Sendable, Equatable {
+    /// What the pipeline does with the table.
+    public enum Stage: Sendable, Equatable {
+        /// It is there, and not among the tables to follow.
+        case ignored
+        /// Its rows were copied while the stream ran, and are durable in every sink. `snapshot` is what the copy saw
+        /// (`txid_current_snapshot()`): changes of these transactions are not delivered. They commit below `bound`.
+        case copied(snapshot: String, bound: LSN)
+        /// All of its changes are delivered.
+        case followed
+    }
+
+    /// The table's OID.
+    public var oid: UInt32
+    /// Its name when it was written down.
+    public var name: TableName
+    /// What the pipeline does with it.
+    public var stage: Stage
+
+    /// Makes a table.
+    public init(oid: UInt32, name: TableName, stage: Stage) {
+        self.oid = oid
+        self.name = name
+        self.stage = stage
+    }
+}
+
 /// Where positions live for sinks that cannot keep their own, one store for one pipeline.
 ///
 /// Every save is durable (fsync) when it returns. Called from several threads; implementations serialise.
@@ -51,6 +79,10 @@ public protocol PositionStore: AnyObject, Sendable {
     func snapshotIntent() throws(WeirError) -> SnapshotIntent?
     /// Writes down, or with nil removes, the snapshot in progress.
     func setSnapshotIntent(_ intent: SnapshotIntent?) throws(WeirError)
+    /// The tables of the source that the stream knows; none before it first began.
+    func knownTables() throws(WeirError) -> [KnownTable]
+    /// Writes down tables, and forgets others by OID, in one step.
+    func update(tables: [KnownTable], removing: [UInt32]) throws(WeirError)
     /// Tables whose backfill is durable, for a backfill that resumes.
     func finishedTables(backfill: String) throws(WeirError) -> Set<TableName>
     /// Adds a table to those whose backfill is durable.

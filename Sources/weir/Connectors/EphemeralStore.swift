@@ -7,6 +7,8 @@ final class EphemeralStore: PositionStore {
     func removePosition(sink: String) throws(WeirError) {}
     func snapshotIntent() throws(WeirError) -> SnapshotIntent? { nil }
     func setSnapshotIntent(_ intent: SnapshotIntent?) throws(WeirError) {}
+    func knownTables() throws(WeirError) -> [KnownTable] { [] }
+    func update(tables: [KnownTable], removing: [UInt32]) throws(WeirError) {}
     func finishedTables(backfill: String) throws(WeirError) -> Set<TableName> { [] }
     func finish(table: TableName, backfill: String) throws(WeirError) {}
     func removeBackfill(_ backfill: String) throws(WeirError) {}
@@ -26,6 +28,8 @@ final class LedgerStore: PositionStore {
     func removePosition(sink: String) throws(WeirError) {}
     func snapshotIntent() throws(WeirError) -> SnapshotIntent? { nil }
     func setSnapshotIntent(_ intent: SnapshotIntent?) throws(WeirError) {}
+    func knownTables() throws(WeirError) -> [KnownTable] { [] }
+    func update(tables: [KnownTable], removing: [UInt32]) throws(WeirError) {}
     func finishedTables(backfill: String) throws(WeirError) -> Set<TableName> {
         try store.finishedTables(backfill: backfill)
     }

@@ -102,7 +102,7 @@ final class SnapshotWriter {
         let direct: Way = plan.canCopy ? .copy : .insert
         let found = try session.run("SELECT EXISTS (SELECT FROM \(plan.layout.ownRows))")
         guard found.boolean(row: 0, column: 0) == true else { return direct }
-        if part.purpose == .initial, try progress.hasCopied(plan.relation.table) {
+        if part.purpose != .backfill, try progress.hasCopied(plan.relation.table) {
             try empty(plan)
             return direct
         }
@@ -121,7 +121,7 @@ final class SnapshotWriter {
     private func notEmpty(_ plan: TablePlan, _ part: SnapshotPart) -> WeirError {
         let name = plan.layout.ownRows
         let cause =
-            part.purpose == .initial
+            part.purpose != .backfill
             ? "no snapshot of this pipeline put them there"
             : "without a unique index of the target they cannot be told apart from the rows to come"
         return WeirError(
@@ -182,7 +182,7 @@ final class SnapshotWriter {
             let sql = StatementText.merge(Self.staging, table.plan.writtenColumns, table.plan.layout)
             _ = try session.run(sql)
         }
-        if part.purpose == .initial {
+        if part.purpose != .backfill {
             try progress.addCopied(relation.table, rows: table.rows, consistentPoint: part.consistentPoint)
         }
         self.table = nil

@@ -21,10 +21,12 @@ struct RelationBuilder {
         for column in message.columns {
             let known = table?.columns.first { $0.name == column.name && $0.typeOID == column.typeOID }
             let type = try types.type(oid: column.typeOID, modifier: column.typeModifier, on: connection)
+            // The columns of a key are NOT NULL, whatever they are called in the catalog of now.
+            let isInKey = column.isKey && message.identity != .full
             columns.append(
                 Column(
-                    name: column.name, type: type, isIdentity: column.isKey, isNotNull: known?.isNotNull ?? false,
-                    defaultText: known?.literalDefault,
+                    name: column.name, type: type, isIdentity: column.isKey,
+                    isNotNull: isInKey || known?.isNotNull ?? false, defaultText: known?.literalDefault,
                     details: known?.details ?? ColumnDetails(name: column.name)))
         }
         let details = try RelationDetails(

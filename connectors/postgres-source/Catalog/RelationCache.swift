@@ -33,10 +33,12 @@ struct RelationCache {
     ) throws(PGError) -> Displaced? {
         let other = known.values.first { $0.table == relation.table && $0.oid != relation.oid }
         guard let other else { return nil }
-        guard let now = try CatalogTable.load(oid: other.oid, on: connection)?.name, now != relation.table else {
+        guard let now = try CatalogTable.load(oid: other.oid, on: connection)?.name else {
             known[other.oid] = nil
             return Displaced(relation: other, isDropped: true)
         }
+        // It has its name back by now; what it was called meanwhile is not known.
+        guard now != relation.table else { return nil }
         let renamed = other.named(now)
         known[other.oid] = renamed
         return Displaced(relation: renamed, isDropped: false)

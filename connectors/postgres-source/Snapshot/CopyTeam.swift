@@ -47,14 +47,14 @@ final class CopyTeam {
 
     /// The next batch of a table; nil when all of it was delivered. Throws a worker's failure. `isStopped` is looked
     /// at while there is none, and ends the wait as if there were no other.
-    func next(of table: Int, isStopped: () -> Bool) throws(WeirError) -> ChangeBatch? {
+    func next(of table: Int, isStopped: () throws(WeirError) -> Bool) throws(WeirError) -> ChangeBatch? {
         while true {
             let delivery = exchange.wait(until: .now + .milliseconds(500)) { $0.next(of: table) }
             switch delivery {
             case .batch(let batch)?: return batch
             case .tableEnd?: return nil
             case .failed(let error)?: throw error
-            case nil: if isStopped() { return nil }
+            case nil: if try isStopped() { return nil }
             }
         }
     }

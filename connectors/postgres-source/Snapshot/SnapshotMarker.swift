@@ -26,6 +26,8 @@ struct SnapshotMarker {
     mutating func begin(_ table: Relation) {
         self.table = table
         isFirstOfTable = true
+        // Copies of different tables may stand at the same place of the log.
+        if purpose == .addition { ordinal = UInt64(table.oid) << 31 }
     }
 
     /// Takes a batch with rows of the table that was begun.

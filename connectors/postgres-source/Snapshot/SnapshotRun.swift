@@ -35,6 +35,8 @@ struct SnapshotRun: ~Copyable {
     private let order: Order
     /// Where streaming goes on after it, or where the WAL ended when it was taken.
     let consistentPoint: LSN
+    /// What it sees.
+    let snapshot: TransactionSnapshot?
     private let xid: UInt32
 
     /// Connects and puts the connection into the snapshot. `givesUp` is looked at while statements run.
@@ -42,13 +44,15 @@ struct SnapshotRun: ~Copyable {
         let connection = try Self.connect(settings, order, givesUp: givesUp)
         var point = order.consistentPoint
         let xid: UInt32
+        let snapshot: TransactionSnapshot?
         do throws(PGError) {
             let facts = try connection.query(
                 """
                 SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) & 4294967295, \
                 CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \
-                ELSE pg_catalog.pg_current_wal_insert_lsn() END
+                ELSE pg_catalog.pg_current_wal_insert_lsn() END, pg_catalog.txid_current_snapshot()::text
                 """, operation: "read snapshot")
+            snapshot = facts.string(row: 0, column: 2).flatMap { TransactionSnapshot($0) }
             xid = facts.integer(row: 0, column: 0) ?? 0
             if point == nil { point = facts.string(row: 0, column: 1).flatMap { LSN($0) } }
         } catch {
@@ -57,6 +61,7 @@ struct SnapshotRun: ~Copyable {
         self.connection = connection
         self.order = order
         consistentPoint = point ?? .zero
+        self.snapshot = snapshot
         self.xid = xid
     }
 
@@ -151,9 +156,11 @@ struct SnapshotRun: ~Copyable {
     }
 
     /// Copies the tables in order. `sent` learns of each batch that was accepted, with its ticket. With a team, its
-    /// workers read what this run sends; it was made for parts of the same tables.
+    /// workers read what this run sends; it was made for parts of the same tables. `heartbeat` is called after each
+    /// batch, and with a team at least once a second.
     borrowing func copy(
         _ tables: [SnapshotTable], into feed: Feed, team: CopyTeam? = nil,
+        heartbeat: () throws(WeirError) -> Void = {},
         sent: (ChangeBatch, UInt64) throws(WeirError) -> Void
     ) throws(WeirError) -> Ending {
         var marker = SnapshotMarker(purpose: order.purpose, consistentPoint: consistentPoint)
@@ -163,7 +170,8 @@ struct SnapshotRun: ~Copyable {
             rowsEstimated: tables.reduce(0) { $0 + $1.table.estimatedRows }, table: nil)
         func send(_ batch: ChangeBatch) throws(WeirError) -> Bool {
             if feed.shouldStop { return false }
-            guard case .accepted(let ticket) = try feed.send(batch, heartbeat: {}) else { return false }
+            guard case .accepted(let ticket) = try feed.send(batch, heartbeat: heartbeat) else { return false }
+            try heartbeat()
             progress.rows += UInt64(batch.rows.count)
             feed.report(progress)
             try sent(batch, ticket)
@@ -174,7 +182,11 @@ struct SnapshotRun: ~Copyable {
             feed.report(progress)
             marker.begin(table.relation)
             if let team {
-                while let batch = try team.next(of: index, isStopped: { feed.shouldStop }) {
+                let isStopped = { () throws(WeirError) -> Bool in
+                    try heartbeat()
+                    return feed.shouldStop
+                }
+                while let batch = try team.next(of: index, isStopped: isStopped) {
                     guard try marker.add(batch, send: send) else { return .stopped }
                 }
                 if feed.shouldStop { return .stopped }

@@ -17,6 +17,8 @@ struct ChangeAssembler: ~Copyable {
     private struct Table {
         let relation: Relation
         let isIncluded: Bool
+        /// The batches have told of it.
+        var isAnnounced = false
     }
 
     /// Between 1970-01-01 and 2000-01-01 UTC, in microseconds: the protocol counts from the latter.
@@ -30,6 +32,12 @@ struct ChangeAssembler: ~Copyable {
     private var tables: [UInt32: Table] = [:]
     private var recentOID: UInt32 = 0
     private var recent: Table?
+    /// What is left out of which tables.
+    private var gates: [UInt32: TableGate] = [:]
+    /// Transactions whose changes were left out by closed gates, by table.
+    private var leftOut: [UInt32: [UInt32]] = [:]
+    /// The transaction at hand.
+    private var xid: UInt32 = 0
     /// The transaction at hand was delivered before this start.
     private var isSkipping = false
     /// End of the last transaction seen, delivered before or not; nil before the first.
@@ -60,36 +68,69 @@ struct ChangeAssembler: ~Copyable {
     /// Takes in the table that the last message described. Where it is another version than the one before, the batch
     /// says so.
     mutating func define(_ relation: Relation) {
-        let old = replace(decoder.relation.oid, by: relation)
-        guard !isSkipping, old?.relation !== relation else { return }
-        if let old, old.isIncluded {
-            builder.addSchemaChange(.altered, relation: relation, previous: old.relation, lsn: messageLSN)
-        } else if includes(relation) {
-            builder.addSchemaChange(.described, relation: relation, lsn: messageLSN)
-        }
+        replace(decoder.relation.oid, by: relation)
     }
 
     /// Takes in what became of a table whose name another one has now: `relation` under another name, or dropped.
     mutating func displace(_ relation: Relation, isDropped: Bool) {
-        guard isDropped else {
-            let old = replace(relation.oid, by: relation)
-            if !isSkipping, let old, old.isIncluded {
-                builder.addSchemaChange(.altered, relation: relation, previous: old.relation, lsn: messageLSN)
-            }
-            return
-        }
+        guard isDropped else { return replace(relation.oid, by: relation) }
         recent = nil
-        guard let old = tables.removeValue(forKey: relation.oid), old.isIncluded, !isSkipping else { return }
+        guard let old = tables.removeValue(forKey: relation.oid), old.isAnnounced, !isSkipping else { return }
         builder.addSchemaChange(.dropped, relation: old.relation, lsn: messageLSN)
     }
 
-    /// Makes `relation` the table's version and returns the one before.
-    private mutating func replace(_ oid: UInt32, by relation: Relation) -> Table? {
+    /// Makes `relation` the table's version, and tells of it when the one before was told of.
+    private mutating func replace(_ oid: UInt32, by relation: Relation) {
         recent = nil
-        return tables.updateValue(Table(relation: relation, isIncluded: includes(relation)), forKey: oid)
+        var table = Table(relation: relation, isIncluded: includes(relation))
+        if let old = tables[oid], old.isAnnounced {
+            if !isSkipping, old.relation !== relation {
+                builder.addSchemaChange(.altered, relation: relation, previous: old.relation, lsn: messageLSN)
+            }
+            table.isAnnounced = table.isIncluded
+        }
+        tables[oid] = table
     }
 
-    private func includes(_ relation: Relation) -> Bool { selection?.contains(relation.table) ?? true }
+    /// Whether the selection takes the table under its name in this version.
+    func includes(_ relation: Relation) -> Bool { selection?.contains(relation.table) ?? true }
+
+    // MARK: - Gates
+
+    /// Leaves changes of a table out from now on, or with nil no longer. Between transactions, or before the table's
+    /// first row in the one at hand.
+    mutating func setGate(_ gate: TableGate?, of oid: UInt32) {
+        gates[oid] = gate
+        if gate != .closed { leftOut[oid] = nil }
+        recent = nil
+    }
+
+    /// Whether closed gates have left out transactions that are still remembered.
+    var hasLeftOut: Bool { !leftOut.isEmpty }
+
+    /// Whether a snapshot sees every transaction that these tables' closed gates have left out.
+    func leftOutIsSeen(by snapshot: TransactionSnapshot, of oids: Set<UInt32>) -> Bool {
+        leftOut.allSatisfy { oid, xids in !oids.contains(oid) || xids.allSatisfy { snapshot.sees($0) } }
+    }
+
+    /// Forgets left-out transactions.
+    mutating func forgetLeftOut(where isSeen: (UInt32) -> Bool) {
+        for (oid, xids) in leftOut {
+            let kept = xids.filter { !isSeen($0) }
+            leftOut[oid] = kept.isEmpty ? nil : kept
+        }
+    }
+
+    /// Whether the table's gate lets the transaction at hand through; a closed one remembers it.
+    private mutating func passes(_ oid: UInt32) -> Bool {
+        switch gates[oid] {
+        case nil: return true
+        case .copied(let snapshot)?: return !snapshot.sees(xid)
+        case .closed?:
+            if !isSkipping, leftOut[oid]?.last != xid { leftOut[oid, default: []].append(xid) }
+            return false
+        }
+    }
 
     /// Takes in one message of the stream; `lsn` is the position that came with it.
     mutating func add(_ message: UnsafeRawBufferPointer, lsn: LSN) throws(WeirError) -> Request {
@@ -125,6 +166,8 @@ struct ChangeAssembler: ~Copyable {
 
     private mutating func begin(_ finalLSN: LSN, time: Int64, xid: UInt32) {
         isSkipping = finalLSN < resume
+        self.xid = xid
+        if !gates.isEmpty { recent = nil }
         guard !isSkipping else { return }
         builder.begin(
             TransactionInfo(
@@ -143,12 +186,27 @@ struct ChangeAssembler: ~Copyable {
     @inline(__always)
     private mutating func included(_ oid: UInt32) -> Relation? {
         if recentOID != oid || recent == nil {
-            // The protocol check has seen this table's description.
-            recent = tables[oid]
-            recentOID = oid
+            find(oid)
         }
         guard let recent, recent.isIncluded else { return nil }
         return recent.relation
+    }
+
+    /// Looks a table up for the rows to come in the transaction at hand, and tells of it once.
+    private mutating func find(_ oid: UInt32) {
+        recentOID = oid
+        // The protocol check has seen this table's description.
+        guard var table = tables[oid] else { return recent = nil }
+        guard table.isIncluded, gates.isEmpty || passes(oid) else {
+            recent = Table(relation: table.relation, isIncluded: false)
+            return
+        }
+        if !table.isAnnounced {
+            table.isAnnounced = true
+            tables[oid] = table
+            builder.addSchemaChange(.described, relation: table.relation, lsn: messageLSN)
+        }
+        recent = table
     }
 
     private mutating func addRow(

@@ -47,10 +47,16 @@ struct StreamReader: ~Copyable {
     private var assembler: ChangeAssembler
     private let settings: Settings
     private let logger: Logger
+    /// Looks after tables that come into the stream; nil where nobody does.
+    private let follower: TableFollower?
+    /// It is time to do so at the next end of a transaction.
+    private var wantsFollowing = false
     private var schedule: StatusSchedule
     private var pacer: ReceivePacer
     /// The furthest position the server named.
     private var received: LSN
+    /// Everything that committed below it was received, as far as keepalives tell.
+    private var reached: LSN
     /// The server's WAL end as of its last keepalive, if nothing came after it.
     private var idleEnd: LSN = .zero
     /// End of what was sent to the sinks; `.zero` before the first.
@@ -67,7 +73,8 @@ struct StreamReader: ~Copyable {
 
     /// Takes over the sessions and starts the stream.
     init(
-        session: consuming ReplicationSession, catalog: consuming PGConnection, settings: Settings, logger: Logger
+        session: consuming ReplicationSession, catalog: consuming PGConnection, settings: Settings,
+        follower: TableFollower? = nil, logger: Logger
     ) throws(WeirError) {
         let now = ContinuousClock.now
         let timeout = try Self.senderTimeout(catalog)
@@ -89,8 +96,11 @@ struct StreamReader: ~Copyable {
         nextWatch = now + Self.watchInterval
         heart = HeartbeatClock(settings.heartbeat, senderTimeout: timeout, now: now)
         received = settings.start
+        reached = settings.start
         sentEnd = .zero
         lastIdleMove = now
+        self.follower = follower
+        follower?.begin(&assembler)
     }
 
     private static func start(_ session: inout ReplicationSession, _ settings: Settings) throws(PGError) {
@@ -146,6 +156,7 @@ struct StreamReader: ~Copyable {
             case .keepalive(let walEnd, let wantsReply):
                 received = max(received, walEnd)
                 idleEnd = walEnd
+                if !assembler.isInTransaction { reached = max(reached, walEnd) }
                 silence.heard(at: .now)
                 if wantsReply {
                     schedule.ask()
@@ -165,6 +176,10 @@ struct StreamReader: ~Copyable {
             if count % Self.messagesBetweenLooks == 0 || isStopping {
                 try report(feed)
                 if try hasToEnd(feed) { return .finished }
+                wantsFollowing = follower.map { $0.nextLook <= .now } ?? false
+            }
+            if wantsFollowing {
+                guard try follow(feed) else { return .stopped }
             }
         }
     }
@@ -191,15 +206,80 @@ struct StreamReader: ~Copyable {
     }
 
     private mutating func describe() throws(WeirError) {
+        let found: (relation: Relation, displaced: RelationCache.Displaced?)
         do throws(PGError) {
-            let found = try relations.relation(from: assembler.description, on: catalog)
-            if let displaced = found.displaced {
-                assembler.displace(displaced.relation, isDropped: displaced.isDropped)
-            }
-            assembler.define(found.relation)
+            found = try relations.relation(from: assembler.description, on: catalog)
         } catch {
             throw SourceErrors.from(error)
         }
+        if let displaced = found.displaced {
+            assembler.displace(displaced.relation, isDropped: displaced.isDropped)
+        }
+        if let follower, assembler.includes(found.relation) {
+            try follower.meet(found.relation, &assembler, on: catalog)
+        }
+        assembler.define(found.relation)
+    }
+
+    // MARK: - Tables that come into the stream
+
+    /// Looks after them when it is time, between transactions only. False when the attempt is over.
+    private mutating func follow(_ feed: Feed) throws(WeirError) -> Bool {
+        guard let follower, !assembler.isInTransaction, !isStopping, follower.nextLook <= .now else { return true }
+        wantsFollowing = false
+        try follower.look(
+            &assembler, confirmed: feed.confirmed, durableTicket: feed.durableTicket, on: catalog)
+        let ready = follower.ready(at: place)
+        guard ready.isEmpty else { return try copy(ready, follower, feed) }
+        // An idle server says where it is only when it is asked.
+        if follower.isWaiting { try sendStatus(feed.confirmed, replyRequested: true) }
+        return true
+    }
+
+    /// Everything that committed below it was received.
+    private var place: LSN { max(reached, assembler.lastEnd ?? .zero) }
+
+    /// Copies tables while the stream waits: what stands in the log before its place comes before their rows, and their
+    /// later changes behind.
+    private mutating func copy(
+        _ ready: Set<UInt32>, _ follower: TableFollower, _ feed: Feed
+    ) throws(WeirError) -> Bool {
+        if !assembler.builder.isEmpty {
+            guard try send(feed) else { return false }
+        }
+        let order = SnapshotRun.Order(purpose: .addition, consistentPoint: place, batchLimits: settings.batchLimits)
+        let run = try SnapshotRun(follower.settings.connection, order, givesUp: { feed.shouldStop })
+        let entries = try follower.entries(of: ready, on: catalog)
+        let tables = try run.tables(entries, selection: nil)
+        let oids = Set(tables.map(\.table.oid))
+        if oids != ready { follower.giveUp(ready.subtracting(oids), &assembler) }
+        // A commit is in the stream a moment before other sessions see it: then at the next look.
+        guard !tables.isEmpty, let snapshot = run.snapshot, assembler.leftOutIsSeen(by: snapshot, of: oids) else {
+            return true
+        }
+        let bound = try SourceErrors.mapping { () throws(PGError) in try FollowQueries.logEnd(on: catalog) }
+        let team = try CopyTeam(
+            follower.settings.connection, lockTimeout: .seconds(5), try run.share(),
+            CopyPart.plan(tables, workers: 1), workers: 1)
+        defer { team.end() }
+        guard try team.join(feed: feed, workers: 1) == 1 else {
+            logger.warning("the server has no connection free to copy new tables; they are tried again")
+            return true
+        }
+        logger.info(
+            "copying tables that are new in the stream",
+            [("tables", SourceInspector.names(tables.map(\.table.name)))])
+        var last: UInt64 = 0
+        let ending = try run.copy(
+            tables, into: feed, team: team, heartbeat: { () throws(WeirError) in try report(feed) },
+            sent: { _, ticket in last = ticket })
+        guard ending == .complete else {
+            // The copy is taken anew after the next start.
+            try end(feed)
+            return false
+        }
+        follower.copied(entries.filter { oids.contains($0.oid) }, in: snapshot, bound: bound, ticket: last, &assembler)
+        return true
     }
 
     // MARK: - Sending
@@ -268,6 +348,7 @@ struct StreamReader: ~Copyable {
         if isBatchDue(feed) {
             guard try send(feed) else { return false }
         }
+        guard try follow(feed) else { return false }
         guard try moveIdle(feed), try beatIfIdle(feed) else { return false }
         try report(feed)
         try askIfSilent(feed)
@@ -293,6 +374,7 @@ struct StreamReader: ~Copyable {
         look = min(look, silence.nextLook)
         if let batchSince { look = min(look, batchSince + settings.batchDelay) }
         if let beat = heart.nextBeat { look = min(look, beat) }
+        if let follower, !assembler.isInTransaction { look = min(look, follower.nextLook) }
         return max(look, now)
     }
 
