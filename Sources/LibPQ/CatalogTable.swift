@@ -147,9 +147,11 @@ public struct CatalogTable: Sendable, Equatable {
         THEN pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(l.collname) END, \
         pg_catalog.col_description(a.attrelid, a.attnum), \
         CASE WHEN a.atthasmissing THEN pg_catalog.array_to_string(a.attmissingval, '') \
-        WHEN c.relkind = 'p' THEN (SELECT pg_catalog.array_to_string(x.attmissingval, '') \
-        FROM pg_catalog.pg_partition_tree(c.oid) p JOIN pg_catalog.pg_attribute x ON x.attrelid = p.relid \
-        WHERE p.isleaf AND x.attname = a.attname AND x.atthasmissing LIMIT 1) END \
+        WHEN c.relkind = 'p' THEN (WITH RECURSIVE tree(relid) AS (SELECT c.oid UNION ALL \
+        SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree t ON i.inhparent = t.relid) \
+        SELECT pg_catalog.array_to_string(x.attmissingval, '') \
+        FROM tree p JOIN pg_catalog.pg_attribute x ON x.attrelid = p.relid \
+        WHERE x.attname = a.attname AND x.atthasmissing LIMIT 1) END \
         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
         LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
         LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \

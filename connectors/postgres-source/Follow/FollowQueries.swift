@@ -54,8 +54,9 @@ enum FollowQueries {
             WHERE l.locktype = 'relation' AND l.granted \
             AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
             AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') \
-            AND (l.relation = $1::pg_catalog.oid OR l.relation IN (SELECT relid::pg_catalog.oid \
-            FROM pg_catalog.pg_partition_tree($1::pg_catalog.oid::pg_catalog.regclass)))
+            AND l.relation IN (WITH RECURSIVE tree(relid) AS (SELECT $1::pg_catalog.oid UNION \
+            SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree t ON i.inhparent = t.relid) \
+            SELECT relid FROM tree)
             """, ["\(oid)"], operation: "look for writers")
         return Set((0..<result.rowCount).compactMap { result.string(row: $0, column: 0) })
     }
