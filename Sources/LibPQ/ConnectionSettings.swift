@@ -44,7 +44,8 @@ public struct ConnectionSettings: Sendable {
     static let pinned: [(name: String, value: String)] = [
         ("datestyle", "ISO"), ("intervalstyle", "postgres"), ("extra_float_digits", "3"), ("bytea_output", "hex"),
         ("timezone", "UTC"), ("search_path", ""), ("standard_conforming_strings", "on"),
-        ("quote_all_identifiers", "off"), ("statement_timeout", "0"), ("lock_timeout", "0"),
+        ("quote_all_identifiers", "off"), ("array_nulls", "on"), ("lc_monetary", "C"), ("xmloption", "content"),
+        ("statement_timeout", "0"), ("lock_timeout", "0"),
         ("idle_in_transaction_session_timeout", "0"),
     ]
 

@@ -27,6 +27,7 @@ import WeirTestKit
             "datestyle = 'SQL, DMY'", "timezone = 'Asia/Kathmandu'", "search_path = evil", "statement_timeout = '1ms'",
             "idle_session_timeout = '1h'", "bytea_output = 'escape'", "extra_float_digits = -3",
             "standard_conforming_strings = off", "quote_all_identifiers = on", "intervalstyle = 'sql_standard'",
+            "array_nulls = off", "xmloption = document",
         ] {
             try admin.exec("ALTER DATABASE \(name) SET \(setting)")
         }
@@ -35,13 +36,14 @@ import WeirTestKit
             """
             SELECT '2024-03-04 05:06:07+00'::timestamptz, current_setting('search_path'), 0.1::float8 + 0.2::float8,
             '\\x00ff'::bytea, current_setting('client_encoding'), '1 day -2 hours'::interval,
-            current_setting('idle_session_timeout'), pg_catalog.format_type(20, NULL)
-            """)
-        let values = (0..<8).map { row.string(row: 0, column: $0) }
+            current_setting('idle_session_timeout'), pg_catalog.format_type(20, NULL), array_to_json($1::int[]),
+            'text'::xml, current_setting('lc_monetary')
+            """, ["{1,NULL}"])
+        let values = (0..<11).map { row.string(row: 0, column: $0) }
         #expect(
             values == [
                 "2024-03-04 05:06:07+00", "", "0.30000000000000004", "\\x00ff", "UTF8", "1 day -02:00:00", "0",
-                "bigint",
+                "bigint", "[1,null]", "text", "C",
             ])
     }
 

@@ -27,7 +27,7 @@ final class TargetSession {
         connect.answerTimeout = .seconds(60)
         connect.sessionSettings = [
             ("default_transaction_isolation", "read committed"), ("default_transaction_deferrable", "off"),
-            ("row_security", "on"), ("xmloption", "content"), ("client_min_messages", "warning"),
+            ("row_security", "on"), ("client_min_messages", "warning"),
         ]
         do throws(PGError) {
             connection = try PGConnection(connect)
