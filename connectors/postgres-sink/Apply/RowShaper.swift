@@ -37,7 +37,11 @@ struct RowShaper {
         var change = try unsafe difference(row, plan, batch, bytes)
         if applyMode == .upsert || onMissingRow == .insert, !plan.layout.conflict.isEmpty {
             change.shape.set = change.present
-            if change.keyChanged {
+            if change.keyChanged, plan.target.rowSecurity {
+                // The old row may be there and hidden: only its deletion shows that it is not.
+                change.shape.kind = .replace
+                return ShapedChange(shape: change.shape, rows: .one)
+            } else if change.keyChanged {
                 change.shape.kind = .move
             } else if change.shape.carried.isEmpty {
                 change.shape = StatementShape(kind: .upsert, set: change.present)

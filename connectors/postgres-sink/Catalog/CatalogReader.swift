@@ -23,13 +23,15 @@ final class CatalogReader {
         let rights = try session.run(Self.rightsSQL, ["\(found.oid)"])
         var privileges: TargetTable.Privileges = []
         for (index, entry) in TargetTable.Privileges.names.enumerated()
-        where rights.boolean(row: 0, column: 2 + index) == true {
+        where rights.boolean(row: 0, column: 3 + index) == true {
             privileges.insert(entry.0)
         }
         return TargetTable(
             name: name, oid: found.oid, kind: found.kind, columns: try columns(of: found),
             uniqueKeys: try uniqueKeys(of: found.oid), identityIndex: found.identityIndex,
-            rowSecurity: found.hasActiveRowSecurity, isReferenced: rights.boolean(row: 0, column: 0) ?? false,
+            rowSecurity: found.hasActiveRowSecurity,
+            hidesRows: found.hasActiveRowSecurity && rights.boolean(row: 0, column: 2) != true,
+            isReferenced: rights.boolean(row: 0, column: 0) ?? false,
             hasHeirs: rights.boolean(row: 0, column: 1) ?? false, privileges: privileges)
     }
 
@@ -91,10 +93,23 @@ final class CatalogReader {
                EXISTS (SELECT FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid AND NOT c.relispartition
                        JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> '_timescaledb_internal'
                        WHERE h.inhparent = t.oid),
+               \(seesAllSQL),
                has_table_privilege(t.oid, 'SELECT'), has_table_privilege(t.oid, 'INSERT'),
                has_table_privilege(t.oid, 'UPDATE'), has_table_privilege(t.oid, 'DELETE'),
                has_table_privilege(t.oid, 'TRUNCATE')
         FROM (SELECT $1::oid AS oid) t
+        """
+
+    /// For SELECT, UPDATE and DELETE each a permissive policy for the role whose condition is `true`, and no
+    /// restrictive one. Source: CREATE POLICY; `check_role_for_policy` in rowsecurity.c.
+    private static let seesAllSQL = """
+        (SELECT count(DISTINCT k.command) FILTER (WHERE p.polpermissive
+                    AND pg_get_expr(p.polqual, p.polrelid) = 'true') = 3
+                AND count(*) FILTER (WHERE NOT p.polpermissive) = 0
+         FROM pg_policy p JOIN (VALUES ('r'), ('w'), ('d')) AS k (command)
+            ON p.polcmd IN ('*', k.command::"char")
+         WHERE p.polrelid = t.oid AND EXISTS (SELECT FROM unnest(p.polroles) r
+            WHERE r = 0 OR pg_has_role(r, 'USAGE')))
         """
 
     private static let indexSQL = """

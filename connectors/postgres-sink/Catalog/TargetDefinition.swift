@@ -37,6 +37,12 @@ enum TargetDefinition {
         "GRANT \(privileges.joined(separator: ", ")) ON \(table.sql) TO \(TableName.quote(role));"
     }
 
+    /// What lets a role see and write every row of a table with row-level security.
+    static func openPolicy(on table: TableName, to role: String) -> String {
+        "Run on the target: CREATE POLICY weir ON \(table.sql) TO \(TableName.quote(role)) USING (true) "
+            + "WITH CHECK (true); (and drop restrictive policies for that role), or let it own the table."
+    }
+
     /// Types a source could not name become text.
     private static func typeName(_ column: Column) -> String { column.type.name.isEmpty ? "text" : column.type.name }
 }

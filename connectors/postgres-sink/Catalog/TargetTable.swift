@@ -47,6 +47,8 @@ struct TargetTable: Sendable, Equatable {
     var identityIndex: [String]
     /// Row-level security applies to the session's role.
     var rowSecurity: Bool
+    /// Row-level security may hide rows of the table from the role: no policy says plainly that it sees all of them.
+    var hidesRows = false
     /// A foreign key of another table points here.
     var isReferenced: Bool
     /// Tables inherit from this one, whose rows a statement without ONLY would meet as well.

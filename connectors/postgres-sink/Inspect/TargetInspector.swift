@@ -175,13 +175,11 @@ private struct TargetInspection {
                     .error, subject, "The role lacks \(missing.joined(separator: ", "))",
                     remedy: "Run on the target: \(TargetDefinition.grant(missing, on: relation.table, to: user))"))
         }
-        if target.rowSecurity {
+        if target.hidesRows {
             findings.append(
                 Finding(
-                    .warning, subject, "Row-level security applies to the role; a row it hides stops the pipeline",
-                    remedy:
-                        "Run on the target: CREATE POLICY weir ON \(relation.table.sql) TO \(TableName.quote(user)) "
-                        + "USING (true) WITH CHECK (true);"))
+                    .error, subject, "Row-level security may hide rows of it from the role",
+                    remedy: TargetDefinition.openPolicy(on: relation.table, to: user)))
         }
         return findings
     }

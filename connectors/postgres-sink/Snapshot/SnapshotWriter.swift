@@ -99,6 +99,8 @@ final class SnapshotWriter {
 
     /// Makes room for the rows, or refuses, and says how they go in.
     private func prepare(_ plan: TablePlan, _ part: SnapshotPart) throws(TargetFailure) -> Way {
+        // Neither "is it empty" nor a DELETE can be trusted where rows are hidden.
+        guard !plan.target.hidesRows else { throw .refused(hidden(plan)) }
         let direct: Way = plan.canCopy ? .copy : .insert
         let found = try session.run("SELECT EXISTS (SELECT FROM \(plan.layout.ownRows))")
         guard found.boolean(row: 0, column: 0) == true else { return direct }
@@ -116,6 +118,14 @@ final class SnapshotWriter {
             if part.purpose == .backfill, !plan.layout.conflict.isEmpty, !plan.written.isEmpty { return .merge }
             throw .refused(notEmpty(plan, part))
         }
+    }
+
+    private func hidden(_ plan: TablePlan) -> WeirError {
+        WeirError(
+            .permissionDenied, stage: .sink, "Row-level security may hide rows of the target table from Weir's role",
+            cause: "whether the table is empty cannot be seen",
+            advice: TargetDefinition.openPolicy(on: plan.relation.table, to: session.connection.user)
+        ).at(table: plan.relation.table)
     }
 
     private func notEmpty(_ plan: TablePlan, _ part: SnapshotPart) -> WeirError {

@@ -13,7 +13,7 @@ enum Rejection {
             return WeirError(
                 .fenced, stage: .sink, "Another agent has taken over the target",
                 advice: "Run one agent for each pipeline; give a second one another pipeline name.")
-        case .rowCount(let count, let context): return countError(count, context, plan)
+        case .rowCount(let count, let context): return countError(count, context, plan, role)
         case .server(let error, nil): return error.weirError(stage: .sink, peer: TargetSession.peer)
         case .server(let error, let context?):
             guard error.kind == .server, error.retry == .operatorNeeded else {
@@ -24,7 +24,9 @@ enum Rejection {
         }
     }
 
-    private static func countError(_ count: Int, _ context: RowContext, _ plan: TablePlan?) -> WeirError {
+    private static func countError(
+        _ count: Int, _ context: RowContext, _ plan: TablePlan?, _ role: String
+    ) -> WeirError {
         let key = "key columns \(context.keyColumns.joined(separator: ", "))"
         let verb = context.operation?.name ?? "change"
         if count > 1 {
@@ -47,7 +49,7 @@ enum Rejection {
             .rowRejected, stage: .sink, "\(verb == "delete" ? "A" : "An") \(verb) found no row on the target",
             cause: hidden ? "\(key); row-level security is on and may hide the row" : key,
             advice: hidden
-                ? "Let Weir's role see every row (a policy with USING (true), or own the table), then start again."
+                ? TargetDefinition.openPolicy(on: context.table, to: role)
                 : "The target was changed by somebody else or was not a copy: repair the row or take a new snapshot, "
                     + "or set missing.rows to ignore or insert."
         ).at(table: context.table, position: context.commitLSN)

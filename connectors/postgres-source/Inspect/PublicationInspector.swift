@@ -17,6 +17,7 @@ enum PublicationInspector {
         let plan = PublicationPlan(existing: existing, candidates: candidates, selection: selection)
         var findings = try publication(settings, plan, existing, selection, on: connection)
         findings += missing(selection, candidates)
+        findings += try unlogged(selection, on: connection)
         let tables = published(plan, existing, candidates, selection)
         findings += identities(tables, candidates)
         findings += leftOut(tables, candidates, plan, selection)
@@ -140,6 +141,29 @@ enum PublicationInspector {
                 .error, "source table \(table)", "There is no permanent table of this name",
                 remedy: "Check the spelling; views, foreign, temporary and unlogged tables cannot be replicated.")
         }
+    }
+
+    /// Unlogged tables among the selected ones: PostgreSQL writes no log of their changes.
+    private static func unlogged(
+        _ selection: TableSelection?, on connection: borrowing PGConnection
+    ) throws(WeirError) -> [Finding] {
+        let result = try SourceErrors.mapping { () throws(PGError) in
+            try connection.query(
+                """
+                SELECT n.nspname, c.relname FROM pg_catalog.pg_class c \
+                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                WHERE c.relkind = 'r' AND c.relpersistence = 'u' ORDER BY 1, 2
+                """, operation: "read pg_class")
+        }
+        let names = (0..<result.rowCount).map { row in
+            TableName(schema: result.string(row: row, column: 0) ?? "", name: result.string(row: row, column: 1) ?? "")
+        }.filter { selection?.contains($0) ?? true }
+        guard !names.isEmpty else { return [] }
+        return [
+            Finding(
+                .warning, "source tables", "Unlogged tables are not replicated: \(SourceInspector.names(names))",
+                remedy: "ALTER TABLE ... SET LOGGED, or exclude them.")
+        ]
     }
 
     private static func identities(_ tables: [TableName], _ candidates: [PublishableTable]) -> [Finding] {
