@@ -22,6 +22,23 @@ public struct CatalogColumn: Sendable, Equatable {
     public let collation: String?
     /// The comment.
     public let comment: String?
+
+    /// Makes a column from facts that were read elsewhere.
+    public init(
+        name: String, number: Int16, typeOID: UInt32, modifier: Int32, isNotNull: Bool, isGenerated: Bool,
+        identity: Character?, defaultExpression: String?, collation: String?, comment: String?
+    ) {
+        self.name = name
+        self.number = number
+        self.typeOID = typeOID
+        self.modifier = modifier
+        self.isNotNull = isNotNull
+        self.isGenerated = isGenerated
+        self.identity = identity
+        self.defaultExpression = defaultExpression
+        self.collation = collation
+        self.comment = comment
+    }
 }
 
 /// A table as the catalog has it now.
@@ -50,6 +67,26 @@ public struct CatalogTable: Sendable, Equatable {
     public let storage: UInt32
     /// All entries of `pg_attribute`, dropped and generated columns included.
     public let attributes: [SourceAttribute]
+
+    /// Makes a table from facts that were read elsewhere.
+    public init(
+        oid: UInt32, name: TableName, kind: Character, replicaIdentity: ReplicaIdentity, columns: [CatalogColumn],
+        primaryKey: [String], identityIndex: [String], estimatedRows: UInt64 = 0, hasActiveRowSecurity: Bool = false,
+        comment: String?, storage: UInt32, attributes: [SourceAttribute]
+    ) {
+        self.oid = oid
+        self.name = name
+        self.kind = kind
+        self.replicaIdentity = replicaIdentity
+        self.columns = columns
+        self.primaryKey = primaryKey
+        self.identityIndex = identityIndex
+        self.estimatedRows = estimatedRows
+        self.hasActiveRowSecurity = hasActiveRowSecurity
+        self.comment = comment
+        self.storage = storage
+        self.attributes = attributes
+    }
 
     /// Whether an UPDATE or DELETE of the table can be replicated.
     public var hasIdentity: Bool {

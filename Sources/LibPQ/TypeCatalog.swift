@@ -23,6 +23,8 @@ public final class TypeCatalog {
     private var cache: [Key: ColumnType] = [:]
     /// Enums as they were, for rows from before their type was dropped.
     private var former: [Key: ColumnType] = [:]
+    /// Labels as of a point of the log, where they are known.
+    private var exactLabels: [UInt32: [String]] = [:]
     /// Domains over domains and arrays of arrays of domains end somewhere; a hostile catalog might not.
     private static let depthMax = 32
 
@@ -43,6 +45,12 @@ public final class TypeCatalog {
         case .array(let element): containsEnum(element.kind)
         default: false
         }
+    }
+
+    /// Takes in an enum's labels as of a point of the log; they hold until the next call for that enum.
+    public func learn(labels: [String], of oid: UInt32) {
+        exactLabels[oid] = labels
+        forgetEnums()
     }
 
     /// The type with this OID and modifier (`atttypmod`); kind `other` when the catalog does not know it (any more).
@@ -105,6 +113,7 @@ public final class TypeCatalog {
     }
 
     private func labels(of oid: UInt32, on connection: borrowing PGConnection) throws(PGError) -> [String] {
+        if let known = exactLabels[oid] { return known }
         let result = try connection.query(
             "SELECT enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = $1::pg_catalog.oid ORDER BY enumsortorder",
             ["\(oid)"], operation: "read pg_enum")

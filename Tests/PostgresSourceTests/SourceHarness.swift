@@ -62,6 +62,9 @@ final class EventLog: Sendable {
         var keys: [[String]] = []
         /// Of each row, names of its key's columns; one that may be NULL has a question mark.
         var rowKeys: [[String]] = []
+        var rowRelations: [Relation] = []
+        /// Texts of the commands behind changes of tables.
+        var statements: [String] = []
         var isBlocked = false
         /// Blocks after the batch with which so many events arrived.
         var blockAfter: Int?
@@ -80,6 +83,13 @@ final class EventLog: Sendable {
     var keys: [[String]] { state.read { $0.keys } }
 
     var rowKeys: [[String]] { state.read { $0.rowKeys } }
+    var rowRelations: [Relation] { state.read { $0.rowRelations } }
+    var statements: [String] { state.read { $0.statements } }
+
+    /// Waits until the events and changes of tables are such.
+    func waitForStory(_ condition: @escaping ([String]) -> Bool) -> Bool {
+        state.wait(until: .now + .seconds(20)) { condition($0.story) ? true : nil } ?? false
+    }
 
     func block(_ isBlocked: Bool) {
         state.update { state in
@@ -114,6 +124,8 @@ final class EventLog: Sendable {
         state.update { state in
             state.keys += keys
             state.rowKeys += rowKeys
+            state.rowRelations += batch.rows.compactMap { batch.relation(of: $0) }
+            state.statements += batch.schemaChanges.compactMap { $0.command?.statement }
             state.events += lines
             state.story += story
             if batch.heartbeat != nil { state.events.append("heartbeat") }

@@ -45,6 +45,7 @@ public final class PostgresSource: ChangeSource {
     private var systemIdentifier: UInt64 = 0
     private var hasIntent = false
     private var follower: TableFollower?
+    private var definitionKey: String?
 
     /// Makes a source; nothing is connected yet.
     /// - Parameter receiveTimeout: the connection counts as lost when the server says nothing for so long, although it
@@ -106,6 +107,7 @@ public final class PostgresSource: ChangeSource {
         }
         try carryOut(action, session, publication)
         follower = try makeFollower(store)
+        if settings.ddl == .trigger { definitionKey = try DefinitionTrigger.require(on: catalog, logger) }
         self.catalog = consume catalog
         self.session = consume session
         return SourceDescription(
@@ -289,7 +291,8 @@ public final class PostgresSource: ChangeSource {
             session: session, catalog: catalog,
             settings: StreamReader.Settings(
                 slot: settings.slot, publications: [settings.publication], start: start, selection: selection,
-                statusInterval: settings.statusInterval, heartbeat: settings.heartbeat, batchLimits: batchLimits,
+                statusInterval: settings.statusInterval, heartbeat: settings.heartbeat,
+                definitionKey: definitionKey, batchLimits: batchLimits,
                 receiveTimeout: receiveTimeout),
             follower: follower, logger: logger)
         logger.info("streaming", [("slot", settings.slot), ("from", start.description)])

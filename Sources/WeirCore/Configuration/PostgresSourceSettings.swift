@@ -12,6 +12,14 @@ public struct PostgresSourceSettings: SourceSettings, Equatable {
         case only
     }
 
+    /// How changes of tables become known.
+    public enum Definitions: String, Sendable, CaseIterable {
+        /// From the stream's descriptions and the catalog.
+        case inferred
+        /// From messages of an event trigger.
+        case trigger
+    }
+
     /// Events that say that the pipeline is alive, for consumers of tables that seldom change.
     public struct Heartbeat: Sendable, Equatable {
         /// Time between two of them.
@@ -44,6 +52,8 @@ public struct PostgresSourceSettings: SourceSettings, Equatable {
     public var statusInterval: Duration
     /// How often the catalog is looked at for tables that come in while the stream runs.
     public var discoveryInterval: Duration
+    /// How changes of tables become known.
+    public var ddl = Definitions.inferred
     /// Heartbeats; nil for none.
     public var heartbeat: Heartbeat?
 
@@ -95,6 +105,12 @@ extension PostgresSourceSettings {
                 "How often to look for tables that are new in the publication, or that fit `tables` and are not in "
                 + "Weir's own yet: they are added to it, their rows are copied (unless `snapshot` is `never`), then "
                 + "they are streamed.")
+        static let ddl = SettingsField<Definitions>.choice(
+            "ddl", .value(.inferred),
+            doc:
+                "How changes of tables become known: inferred from the stream and the catalog, or told by an event "
+                + "trigger, which a superuser installs once (`weir check` prints the statements; a run as superuser "
+                + "installs it), at their exact place and with tables that have no rows. PostgreSQL 14 or newer.")
         static let heartbeatInterval = SettingsField<Duration>.duration(
             "heartbeat.interval", .none, in: .milliseconds(100)...(.seconds(86_400)),
             doc: "Write a heartbeat event this often, whether or not there are changes (`heartbeat.interval.ms`).")
@@ -109,7 +125,8 @@ extension PostgresSourceSettings {
     /// The keys besides `type`.
     public static let fields: [SettingsFieldInfo] = [
         Keys.url.info, Keys.tables.info, Keys.slot.info, Keys.publication.info, Keys.snapshot.info,
-        Keys.statusInterval.info, Keys.discoveryInterval.info, Keys.heartbeatInterval.info, Keys.heartbeatQuery.info,
+        Keys.statusInterval.info, Keys.discoveryInterval.info, Keys.ddl.info,
+        Keys.heartbeatInterval.info, Keys.heartbeatQuery.info,
     ]
 
     /// Reads the section.
@@ -121,6 +138,7 @@ extension PostgresSourceSettings {
             snapshot: section.value(Keys.snapshot, or: .initial),
             statusInterval: section.value(Keys.statusInterval, or: .seconds(10)),
             discoveryInterval: section.value(Keys.discoveryInterval, or: .seconds(10)))
+        ddl = section.value(Keys.ddl, or: .inferred)
         let query = section.value(Keys.heartbeatQuery)
         if let interval = section.value(Keys.heartbeatInterval) {
             heartbeat = Heartbeat(interval: interval, query: query)

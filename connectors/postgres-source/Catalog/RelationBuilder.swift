@@ -9,11 +9,15 @@ import WeirCore
 struct RelationBuilder {
     private let types = TypeCatalog()
 
-    /// The relation a Relation message describes.
+    /// Takes in an enum's labels as of the point of the log that is read.
+    func learn(labels: [String], of oid: UInt32) { types.learn(labels: labels, of: oid) }
+
+    /// The relation a Relation message describes. `exact` is the table as of its point of the log, nil to take the
+    /// catalog of now.
     func relation(
-        from message: RelationMessage, on connection: borrowing PGConnection
+        from message: RelationMessage, exact: CatalogTable? = nil, on connection: borrowing PGConnection
     ) throws(PGError) -> Relation {
-        let table = try CatalogTable.load(oid: message.oid, on: connection)
+        let table = if let exact { exact } else { try CatalogTable.load(oid: message.oid, on: connection) }
         // A label that was added since is no change of the table; this is the moment to see it.
         types.forgetEnums()
         var columns: [Column] = []
@@ -30,7 +34,7 @@ struct RelationBuilder {
                     details: known?.details ?? ColumnDetails(name: column.name)))
         }
         let details = try RelationDetails(
-            table, columns: message.columns.map { ($0.name, $0.typeOID) }, isSnapshot: false, on: connection)
+            table, columns: message.columns.map { ($0.name, $0.typeOID) }, isSnapshot: exact != nil, on: connection)
         let identity: ReplicaIdentity =
             switch message.identity {
             case .primaryKey: .default

@@ -9,6 +9,8 @@ import WeirCore
 struct RelationCache {
     private let relationBuilder = RelationBuilder()
     private var known: [UInt32: Relation] = [:]
+    /// Definitions as of the point of the log that is read, from the event trigger.
+    private var exact: [UInt32: CatalogTable] = [:]
 
     /// A table whose name another one has now.
     struct Displaced {
@@ -21,10 +23,34 @@ struct RelationCache {
     mutating func relation(
         from message: RelationMessage, on connection: borrowing PGConnection
     ) throws(PGError) -> (relation: Relation, displaced: Displaced?) {
-        let fresh = try relationBuilder.relation(from: message, on: connection)
+        let fresh = try relationBuilder.relation(from: message, exact: exact[message.oid], on: connection)
+        return try keep(fresh, on: connection)
+    }
+
+    /// The relation of a definition as of the point of the log that is read, with the columns that are published (nil:
+    /// all). Later messages of the stream are read by it, until the next definition.
+    mutating func relation(
+        learning table: CatalogTable, columns: [String]?, on connection: borrowing PGConnection
+    ) throws(PGError) -> (relation: Relation, displaced: Displaced?) {
+        exact[table.oid] = table
+        return try keep(try relationBuilder.relation(of: table, columns: columns, on: connection), on: connection)
+    }
+
+    /// Takes in an enum's labels as of the point of the log that is read.
+    func learn(labels: [String], of oid: UInt32) { relationBuilder.learn(labels: labels, of: oid) }
+
+    /// Forgets a dropped table and returns what was last known of it.
+    mutating func forget(_ oid: UInt32) -> Relation? {
+        exact[oid] = nil
+        return known.removeValue(forKey: oid)
+    }
+
+    private mutating func keep(
+        _ fresh: Relation, on connection: borrowing PGConnection
+    ) throws(PGError) -> (relation: Relation, displaced: Displaced?) {
         let displaced = try displaced(by: fresh, on: connection)
-        if let old = known[message.oid], old.describesTheSame(as: fresh) { return (old, displaced) }
-        known[message.oid] = fresh
+        if let old = known[fresh.oid], old.describesTheSame(as: fresh) { return (old, displaced) }
+        known[fresh.oid] = fresh
         return (fresh, displaced)
     }
 
@@ -34,7 +60,7 @@ struct RelationCache {
         let other = known.values.first { $0.table == relation.table && $0.oid != relation.oid }
         guard let other else { return nil }
         guard let now = try CatalogTable.load(oid: other.oid, on: connection)?.name else {
-            known[other.oid] = nil
+            _ = forget(other.oid)
             return Displaced(relation: other, isDropped: true)
         }
         // It has its name back by now; what it was called meanwhile is not known.
@@ -51,6 +77,14 @@ extension Relation {
         Relation(
             oid: oid, table: name, columns: columns, identity: identity, primaryKey: primaryKey,
             keyColumns: keyColumns, route: route, details: details)
+    }
+
+    /// Whether rows of another version have the same cells and key tuples.
+    func hasTheCells(of other: Relation) -> Bool {
+        identity == other.identity
+            && columns.elementsEqual(other.columns) {
+                $0.name == $1.name && $0.type.oid == $1.type.oid && $0.isIdentity == $1.isIdentity
+            }
     }
 
     /// Whether another object says the same about the same table.

@@ -46,6 +46,22 @@ enum FollowQueries {
         return result.string(row: 0, column: 0).flatMap { LSN($0) } ?? .zero
     }
 
+    /// The names in a table's column list; nil without one, as on servers before 15.
+    static func columnList(
+        of oid: UInt32, in publication: String, on connection: borrowing PGConnection
+    ) throws(PGError) -> [String]? {
+        guard connection.serverVersion >= 150000 else { return nil }
+        let result = try connection.query(
+            """
+            SELECT a.attname FROM pg_catalog.pg_publication_rel r \
+            JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid \
+            JOIN pg_catalog.pg_attribute a ON a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs::pg_catalog.int2[]) \
+            WHERE p.pubname = $1 AND r.prrelid = $2::pg_catalog.oid
+            """, [publication, "\(oid)"], operation: "read pg_publication_rel")
+        let names = (0..<result.rowCount).compactMap { result.string(row: $0, column: 0) }
+        return names.isEmpty ? nil : names
+    }
+
     /// Transactions that hold a writer's lock on a table or one of its partitions: a writer keeps it to its end.
     static func writers(of oid: UInt32, on connection: borrowing PGConnection) throws(PGError) -> Set<String> {
         let result = try connection.query(

@@ -45,8 +45,11 @@ final class TableFollower {
     /// Copies that were sent and are not durable yet.
     private var copies: [Copy] = []
     private var isForAllTables = false
+    private var isOurs = false
     private var fingerprint: String?
     private var nextDiscovery = ContinuousClock.now
+    /// Looks that follow one another quickly after a hint: a commit is in the stream a moment before others see it.
+    private var hintedLooks = 0
     /// When `look` has something to do.
     private(set) var nextLook = ContinuousClock.now
 
@@ -71,8 +74,9 @@ final class TableFollower {
         }
     }
 
-    /// Something happened to the tables: looks at the catalog at the next occasion.
+    /// Something happened to the tables: looks at the catalog at the next occasion, and a few times more.
     func lookSoon() {
+        hintedLooks = 10
         nextDiscovery = .now
         nextLook = .now
     }
@@ -112,6 +116,28 @@ final class TableFollower {
         for index in copies.indices { copies[index].tables.removeAll { $0.oid == oid } }
     }
 
+    /// Whether the stream follows a table.
+    func follows(_ oid: UInt32) -> Bool {
+        switch stage(of: oid) {
+        case .followed, .copied: true
+        case .ignored, nil: pending[oid] != nil
+        }
+    }
+
+    /// Whether the stream will follow a table of this name as soon as the catalog is looked at. A partition's changes
+    /// may come under the name of its root: the catalog tells.
+    func willFollow(_ name: TableName, isPartition: Bool) -> Bool {
+        !isPartition && isSelected(name) && (isForAllTables || isOurs && settings.selection != nil)
+    }
+
+    /// The columns that a publication's column list leaves of a table now; nil when there is no list.
+    func publishedColumns(of oid: UInt32, on catalog: borrowing PGConnection) throws(WeirError) -> [String]? {
+        let name = settings.publication
+        return try SourceErrors.mapping { () throws(PGError) in
+            try FollowQueries.columnList(of: oid, in: name, on: catalog)
+        }
+    }
+
     // MARK: - The catalog
 
     /// Does what is due, between two transactions.
@@ -122,7 +148,8 @@ final class TableFollower {
         try settle(&assembler, confirmed: confirmed, durableTicket: durableTicket)
         if now >= nextDiscovery {
             try discover(&assembler, on: catalog)
-            nextDiscovery = .now + settings.interval
+            hintedLooks = max(0, hintedLooks - 1)
+            nextDiscovery = .now + (hintedLooks > 0 ? min(Self.restlessInterval, settings.interval) : settings.interval)
         }
         try waitForWriters(on: catalog)
         try prune(&assembler, on: catalog)
@@ -136,6 +163,7 @@ final class TableFollower {
             try PublicationFacts.load(name, on: catalog)
         }
         isForAllTables = publication?.isForAllTables ?? isForAllTables
+        isOurs = publication?.isOurs ?? isOurs
         return publication
     }
 

@@ -9,6 +9,7 @@ public enum LeastPrivileges {
         let facts: ServerFacts
         let publication: PublicationFacts?
         let candidates: [PublishableTable]
+        let trigger: DefinitionTrigger.Status
         do throws(PGError) {
             let connection = try PGConnection(
                 ConnectionSettings(
@@ -16,15 +17,19 @@ public enum LeastPrivileges {
             facts = try Prerequisites.load(on: connection).server
             publication = try PublicationFacts.load(settings.publication, on: connection)
             candidates = try PublishableTable.all(on: connection)
+            trigger = try DefinitionTrigger.status(on: connection)
         } catch {
             throw SourceErrors.from(error)
         }
         let tables =
             publication.map { $0.tables.map(\.name).filter { selection?.contains($0) ?? true } }
             ?? PublicationPlan.wanted(candidates, selection)
-        return statements(
+        let list = statements(
             settings, role: facts.role, database: facts.database, tables: tables, hasPublication: publication != nil,
             serverVersion: facts.version)
+        guard settings.ddl == .trigger, settings.snapshot != .only else { return list }
+        return list + (trigger == .missing ? DefinitionTrigger.installation : [])
+            + DefinitionTrigger.grants(to: facts.role)
     }
 
     static func statements(

@@ -19,6 +19,7 @@ public enum SourceInspector {
             if settings.snapshot != .only {
                 findings.append(replication(connectionSettings, facts))
                 findings += try slot(settings, facts, on: connection)
+                findings += try trigger(settings, on: connection)
             }
             findings += try PublicationInspector.inspect(settings, selection, on: connection)
         } catch {
@@ -57,6 +58,33 @@ public enum SourceInspector {
             return Finding(.ok, "source replication", "The role \"\(facts.server.role)\" may replicate")
         } catch {
             return Finding(SourceErrors.connectingForReplication(error), subject: "source replication")
+        }
+    }
+
+    private static func trigger(
+        _ settings: PostgresSourceSettings, on connection: borrowing PGConnection
+    ) throws(WeirError) -> [Finding] {
+        let subject = "source event trigger"
+        let status = try SourceErrors.mapping { () throws(PGError) in
+            try DefinitionTrigger.status(on: connection)
+        }
+        guard settings.ddl == .trigger else {
+            guard status != .missing else { return [] }
+            return [
+                Finding(
+                    .warning, subject, "It is installed, and `source.ddl` is inferred: its messages are left unread",
+                    remedy: "Set source.ddl to trigger; or a superuser removes it: "
+                        + DefinitionTrigger.removal.joined(separator: " "))
+            ]
+        }
+        switch status {
+        case .installed: return [Finding(.ok, subject, "It is installed")]
+        case .keyUnreadable, .missing:
+            return [
+                Finding(
+                    .error, subject, status == .missing ? "It is not installed" : "The role may not read its key",
+                    remedy: "A superuser runs once the statements below; a run as superuser installs it by itself.")
+            ]
         }
     }
 

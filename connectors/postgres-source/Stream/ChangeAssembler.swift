@@ -12,13 +12,13 @@ struct ChangeAssembler: ~Copyable {
         case none
         /// A table was described: look up what the catalog adds and call `define`.
         case describe
+        /// The event trigger told of tables in these bytes of the message: read them and call `learn` and `drop`.
+        case definitions(Range<Int>)
     }
 
     private struct Table {
         let relation: Relation
         let isIncluded: Bool
-        /// The batches have told of it.
-        var isAnnounced = false
     }
 
     /// Between 1970-01-01 and 2000-01-01 UTC, in microseconds: the protocol counts from the latter.
@@ -30,6 +30,8 @@ struct ChangeAssembler: ~Copyable {
     private let resume: LSN
     private let selection: TableSelection?
     private var tables: [UInt32: Table] = [:]
+    /// The versions that the batches have told of.
+    private var announced: [UInt32: Relation] = [:]
     private var recentOID: UInt32 = 0
     private var recent: Table?
     /// What is left out of which tables.
@@ -67,29 +69,61 @@ struct ChangeAssembler: ~Copyable {
 
     /// Takes in the table that the last message described. Where it is another version than the one before, the batch
     /// says so.
-    mutating func define(_ relation: Relation) {
-        replace(decoder.relation.oid, by: relation)
-    }
+    mutating func define(_ relation: Relation) { replace(relation) }
 
     /// Takes in what became of a table whose name another one has now: `relation` under another name, or dropped.
     mutating func displace(_ relation: Relation, isDropped: Bool) {
-        guard isDropped else { return replace(relation.oid, by: relation) }
-        recent = nil
-        guard let old = tables.removeValue(forKey: relation.oid), old.isAnnounced, !isSkipping else { return }
-        builder.addSchemaChange(.dropped, relation: old.relation, lsn: messageLSN)
+        guard isDropped else { return replace(relation) }
+        forget(relation)
     }
 
-    /// Makes `relation` the table's version, and tells of it when the one before was told of.
-    private mutating func replace(_ oid: UInt32, by relation: Relation) {
-        recent = nil
-        var table = Table(relation: relation, isIncluded: includes(relation))
-        if let old = tables[oid], old.isAnnounced {
-            if !isSkipping, old.relation !== relation {
-                builder.addSchemaChange(.altered, relation: relation, previous: old.relation, lsn: messageLSN)
-            }
-            table.isAnnounced = table.isIncluded
+    /// Takes in a table's definition as the event trigger has it; the batch says so. Where it has other columns than
+    /// the stream last described, rows are still read by that: the stream describes the table anew before they change.
+    mutating func learn(_ relation: Relation, isNew: Bool, _ command: SchemaChange.Command) {
+        if let table = tables[relation.oid], table.relation.hasTheCells(of: relation) {
+            recent = nil
+            tables[relation.oid] = Table(relation: relation, isIncluded: includes(relation))
         }
-        tables[oid] = table
+        if announced[relation.oid] != nil {
+            announce(relation, command)
+        } else if includes(relation) {
+            announced[relation.oid] = relation
+            guard !isSkipping else { return }
+            builder.addSchemaChange(
+                isNew ? .created : .described, relation: relation, lsn: messageLSN, command: command)
+        }
+    }
+
+    /// Whether the batches have told of a table.
+    func knows(_ oid: UInt32) -> Bool { announced[oid] != nil }
+
+    /// Takes in that a table was dropped; `relation` is what was last known of it.
+    mutating func drop(_ relation: Relation, _ command: SchemaChange.Command) {
+        if announced[relation.oid] == nil { announced[relation.oid] = relation }
+        forget(relation, command)
+    }
+
+    private mutating func forget(_ relation: Relation, _ command: SchemaChange.Command? = nil) {
+        recent = nil
+        tables[relation.oid] = nil
+        guard let known = announced.removeValue(forKey: relation.oid), !isSkipping else { return }
+        builder.addSchemaChange(.dropped, relation: known, lsn: messageLSN, command: command)
+    }
+
+    /// Makes `relation` the version that rows are read by, and tells of it when the one before was told of.
+    private mutating func replace(_ relation: Relation) {
+        recent = nil
+        tables[relation.oid] = Table(relation: relation, isIncluded: includes(relation))
+        if announced[relation.oid] != nil { announce(relation) }
+    }
+
+    /// Tells of a version that follows another one.
+    private mutating func announce(_ relation: Relation, _ command: SchemaChange.Command? = nil) {
+        let old = announced[relation.oid]
+        announced[relation.oid] = includes(relation) ? relation : nil
+        guard !isSkipping, old !== relation else { return }
+        builder.addSchemaChange(
+            .altered, relation: relation, previous: old, lsn: messageLSN, command: command)
     }
 
     /// Whether the selection takes the table under its name in this version.
@@ -155,6 +189,11 @@ struct ChangeAssembler: ~Copyable {
         case .truncate(let cascade, let restart): truncate(cascade: cascade, restartIdentity: restart, lsn)
         case .origin(_, let name): if !isSkipping { builder.setOrigin(unsafe Self.text(name, message)) }
         case .message(let isTransactional, let position, let prefix, let content):
+            if unsafe Self.isDefinition(prefix, message) {
+                // Alone it is nobody's: the trigger writes within the command's transaction. An empty one is the pad.
+                guard isTransactional, content.length > 0 else { return .none }
+                return .definitions(content.offset..<content.offset + content.length)
+            }
             unsafe addMessage(isTransactional, LSN(position), prefix, content, message)
         case .relation: return .describe
         case .type: break
@@ -196,14 +235,13 @@ struct ChangeAssembler: ~Copyable {
     private mutating func find(_ oid: UInt32) {
         recentOID = oid
         // The protocol check has seen this table's description.
-        guard var table = tables[oid] else { return recent = nil }
+        guard let table = tables[oid] else { return recent = nil }
         guard table.isIncluded, gates.isEmpty || passes(oid) else {
             recent = Table(relation: table.relation, isIncluded: false)
             return
         }
-        if !table.isAnnounced {
-            table.isAnnounced = true
-            tables[oid] = table
+        if announced[oid] == nil {
+            announced[oid] = table.relation
             builder.addSchemaChange(.described, relation: table.relation, lsn: messageLSN)
         }
         recent = table
@@ -303,6 +341,11 @@ struct ChangeAssembler: ~Copyable {
         builder.addRow(
             .message, relation: nil, lsn: position, cells: cells, flags: isTransactional ? .transactional : [])
         if isAlone { builder.commit(endLSN: LSN(position.rawValue &+ 1)) }
+    }
+
+    /// Whether a logical message is the event trigger's: it counts as no change.
+    private static func isDefinition(_ prefix: ByteRange, _ message: UnsafeRawBufferPointer) -> Bool {
+        unsafe message[prefix.offset..<prefix.offset + prefix.length].elementsEqual(DefinitionTrigger.prefix.utf8)
     }
 
     private static func text(_ range: ByteRange, _ message: UnsafeRawBufferPointer) -> String {

@@ -20,6 +20,8 @@ struct StreamReader: ~Copyable {
         var statusInterval: Duration
         /// When to send heartbeats, and what to run before; nil for never.
         var heartbeat: PostgresSourceSettings.Heartbeat?
+        /// The key of the event trigger's messages; nil to leave them unread.
+        var definitionKey: String?
         /// When a batch is full.
         var batchLimits = BatchLimits()
         /// How long a batch may wait for more rows under load.
@@ -198,6 +200,10 @@ struct StreamReader: ~Copyable {
     ) throws(WeirError) {
         let bytes = unsafe UnsafeRawBufferPointer(rebasing: message.bytes[payload...])
         let request = try unsafe assembler.add(bytes, lsn: lsn)
+        if case .definitions(let range) = request {
+            let text = unsafe [UInt8](UnsafeRawBufferPointer(rebasing: bytes[range]))
+            try learn(text)
+        }
         // The bytes are libpq's until here.
         withExtendedLifetime(message) {}
         if request == .describe { try describe() }
@@ -219,6 +225,56 @@ struct StreamReader: ~Copyable {
             try follower.meet(found.relation, &assembler, on: catalog)
         }
         assembler.define(found.relation)
+    }
+
+    /// Takes in what the event trigger wrote.
+    private mutating func learn(_ text: [UInt8]) throws(WeirError) {
+        follower?.lookSoon()
+        guard let key = settings.definitionKey else { return }
+        let message: DefinitionMessage
+        do throws(JSONFailure) {
+            message = try DefinitionMessage(text)
+        } catch {
+            return logger.warning("a message of the event trigger cannot be read", [("cause", error.description)])
+        }
+        // Anybody may write a logical message.
+        guard message.key == key else {
+            return logger.warning("a message that calls itself the event trigger's has not its key; it is left out")
+        }
+        if let failure = message.failure {
+            logger.warning(
+                "the event trigger failed at a command; its change is inferred from the stream",
+                [("command", message.command.tag), ("sqlstate", failure)])
+        }
+        for table in message.dropped {
+            let isFollowed = follower?.follows(table.oid) ?? true
+            let known = relations.forget(table.oid)
+            guard isFollowed || assembler.knows(table.oid) else { continue }
+            let last = known ?? Relation(oid: table.oid, table: table.name, columns: [], identity: .default)
+            assembler.drop(last, message.command)
+        }
+        for type in message.enums { relations.learn(labels: type.labels, of: type.oid) }
+        for table in message.tables where table.isPermanent { try learn(table, message) }
+    }
+
+    private mutating func learn(
+        _ entry: DefinitionMessage.Table, _ message: DefinitionMessage
+    ) throws(WeirError) {
+        let table = entry.definition
+        let isFollowed =
+            follower.map { $0.follows(table.oid) || $0.willFollow(table.name, isPartition: entry.isPartition) } ?? true
+        guard isFollowed || assembler.knows(table.oid) else { return }
+        let columns = try follower?.publishedColumns(of: table.oid, on: catalog)
+        let found: (relation: Relation, displaced: RelationCache.Displaced?)
+        do throws(PGError) {
+            found = try relations.relation(learning: table, columns: columns ?? nil, on: catalog)
+        } catch {
+            throw SourceErrors.from(error).at(table: table.name)
+        }
+        if let displaced = found.displaced {
+            assembler.displace(displaced.relation, isDropped: displaced.isDropped)
+        }
+        assembler.learn(found.relation, isNew: message.makesTables, message.command)
     }
 
     // MARK: - Tables that come into the stream

@@ -1,0 +1,110 @@
+import LibPQ
+import WeirCore
+
+/// The event trigger that writes what becomes of tables into the log, at its place, as logical messages.
+///
+/// Installed once by a superuser: only they may make event triggers. The function reads the catalog and writes a
+/// message; an error in it is caught, so that it never makes a user's command fail. It runs with its owner's rights
+/// because of the key: anybody may write a logical message, and only a message with the key is believed.
+enum DefinitionTrigger {
+    /// The prefix of its messages.
+    static let prefix = "weir.ddl"
+    /// Version of the messages; in the function's comment.
+    static let version = 1
+
+    /// The statements that install it, or bring it up to date.
+    static let installation: [String] = [
+        "CREATE SCHEMA IF NOT EXISTS weir;",
+        "CREATE TABLE IF NOT EXISTS weir.ddl_key (key uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid());",
+        "INSERT INTO weir.ddl_key SELECT WHERE NOT EXISTS (SELECT FROM weir.ddl_key);",
+        "REVOKE ALL ON weir.ddl_key FROM PUBLIC;",
+        """
+        CREATE OR REPLACE FUNCTION weir.emit_ddl() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER
+        SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $weir$
+        \(body)
+        $weir$;
+        """,
+        "COMMENT ON FUNCTION weir.emit_ddl() IS 'Weir, version \(version)';",
+        "REVOKE ALL ON FUNCTION weir.emit_ddl() FROM PUBLIC;",
+        "DROP EVENT TRIGGER IF EXISTS weir_ddl_end;", "DROP EVENT TRIGGER IF EXISTS weir_ddl_drop;",
+        "CREATE EVENT TRIGGER weir_ddl_end ON ddl_command_end EXECUTE FUNCTION weir.emit_ddl();",
+        "CREATE EVENT TRIGGER weir_ddl_drop ON sql_drop EXECUTE FUNCTION weir.emit_ddl();",
+        "ALTER EVENT TRIGGER weir_ddl_end ENABLE ALWAYS;", "ALTER EVENT TRIGGER weir_ddl_drop ENABLE ALWAYS;",
+    ]
+
+    /// The statements that let a role read the key.
+    static func grants(to role: String) -> [String] {
+        let role = SQLText.identifier(role)
+        return ["GRANT USAGE ON SCHEMA weir TO \(role);", "GRANT SELECT ON weir.ddl_key TO \(role);"]
+    }
+
+    /// The statements that remove it.
+    static let removal: [String] = [
+        "DROP EVENT TRIGGER IF EXISTS weir_ddl_end;", "DROP EVENT TRIGGER IF EXISTS weir_ddl_drop;",
+        "DROP FUNCTION IF EXISTS weir.emit_ddl();", "DROP TABLE IF EXISTS weir.ddl_key;",
+    ]
+
+    /// What of it a server has.
+    enum Status: Equatable {
+        /// It is not there, not enabled, or of another version.
+        case missing
+        /// It is there, and the role may not read its key.
+        case keyUnreadable
+        /// It is there, with this key.
+        case installed(key: String)
+    }
+
+    /// Looks for it.
+    static func status(on connection: borrowing PGConnection) throws(PGError) -> Status {
+        let found = try connection.query(
+            """
+            SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_event_trigger e \
+            JOIN pg_catalog.pg_proc f ON f.oid = e.evtfoid JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace \
+            WHERE e.evtname IN ('weir_ddl_end', 'weir_ddl_drop') AND e.evtenabled <> 'D' AND n.nspname = 'weir' \
+            AND pg_catalog.obj_description(f.oid, 'pg_proc') = $1), \
+            COALESCE((SELECT pg_catalog.has_table_privilege(c.oid, 'SELECT') \
+            AND pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') FROM pg_catalog.pg_class c \
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+            WHERE n.nspname = 'weir' AND c.relname = 'ddl_key'), false)
+            """, ["Weir, version \(version)"], operation: "look for the event trigger")
+        guard found.integer(row: 0, column: 0, as: Int.self) == 2 else { return .missing }
+        guard found.boolean(row: 0, column: 1) == true else { return .keyUnreadable }
+        let key = try connection.query(
+            "SELECT key::text FROM weir.ddl_key LIMIT 1", operation: "read the trigger's key")
+        return key.string(row: 0, column: 0).map { .installed(key: $0) } ?? .missing
+    }
+
+    /// The key of the trigger, for a run that wants it; installs it where the role is a superuser. Throws
+    /// `permission-denied` with what an administrator has to do.
+    static func require(on connection: borrowing PGConnection, _ logger: Logger) throws(WeirError) -> String {
+        guard connection.serverVersion >= 140000 else {
+            throw WeirError(
+                .serverMisconfigured, stage: .source, "`source.ddl: trigger` needs PostgreSQL 14 or newer",
+                cause: "older servers do not send logical messages", advice: "Set source.ddl to inferred.")
+        }
+        var found = Status.missing
+        do throws(PGError) {
+            found = try status(on: connection)
+            if case .installed(let key) = found { return key }
+            let role = try connection.query(
+                "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER", operation: "read pg_roles")
+            if found == .missing, role.boolean(row: 0, column: 0) == true {
+                logger.info("installing the event trigger for `source.ddl: trigger`")
+                try connection.execute(installation.joined(separator: "\n"), operation: "install the event trigger")
+                if case .installed(let key) = try status(on: connection) { return key }
+            }
+        } catch {
+            throw SourceErrors.from(error)
+        }
+        throw refusal(
+            found == .keyUnreadable
+                ? "The role may not read the key of the event trigger"
+                : "The event trigger of `source.ddl: trigger` is not installed")
+    }
+
+    private static func refusal(_ message: String) -> WeirError {
+        WeirError(
+            .permissionDenied, stage: .source, message,
+            advice: "A superuser runs once what `weir check` prints; or set source.ddl to inferred.")
+    }
+}
