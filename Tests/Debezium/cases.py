@@ -1,5 +1,6 @@
 """Random tables and changes of one round of the differential test."""
 
+import re
 from dataclasses import dataclass, field, replace
 
 from catalog import Type, catalog, literal
@@ -25,6 +26,8 @@ OPTIONS = {
     "header.schemas.enable": ("header.converter.schemas.enable", ["false", "false", "true"]),
     "money.fraction.digits": ("money.fraction.digits", ["2", "2", "0", "4"]),
 }
+# Key columns by table, which both name by the same option but spell differently.
+KEY_COLUMNS = "message.key.columns"
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,10 @@ class Table:
 
     def has_old_rows(self):
         return bool(self.identity_columns())
+
+    def has_index_key(self):
+        """Whether old values lack the primary key."""
+        return self.identity == "INDEX" and not set(self.key) <= set(self.index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +163,8 @@ class Generator:
         external = kind.big is not None and rng.random() < 0.6 and kind.element is None \
             or kind.element is not None and rng.random() < 0.3
         # Debezium stops where a NOT NULL column has no value in its eyes: the placeholder of bytea in base64 modes,
-        # arrays it cannot convert, an empty varbit(1), in nanoseconds a timestamp that old values lack.
-        can_be_null = external and kind.family == "bytea" or kind.sql == "varbit(1)" \
+        # arrays it cannot convert, an empty varbit(1) or vector, in nanoseconds a timestamp that old values lack.
+        can_be_null = external and kind.family == "bytea" or kind.sql == "varbit(1)" or kind.family == "vector" \
             or kind.element is not None and (external or kind.sql not in ("int4[]", "text[]")) \
             or self.limits.narrow_times and (kind.family == "timestamp" or kind.sql == "zoo.instant")
         return Column(name, kind, not can_be_null and rng.random() < 0.3, default, default_kind, external)
@@ -181,8 +188,8 @@ class Generator:
         if identity == "INDEX":
             extra = rng.choice([t for t in self.keys if t.family in ("integer", "text", "uuid")])
             columns.append(Column("u", extra, required=True))
-            # Not the key: the old values then lack the key.
-            index = ("u", "id") if rng.random() < 0.6 else ("u",)
+            # Not the key: the old values then lack the key, or, of a key of two columns, all of it.
+            index = ("u", "id") if len(key) < 2 and rng.random() < 0.6 else ("u",)
         columns.insert(rng.choice([0, 0, 0, len(columns)]), id_column)
         schema = rng.choice(["public", "public", "zoo", "Odd Schéma"])
         name = f"t{number}" if rng.random() < 0.7 else f"{rng.choice(NAMES)} {number}"
@@ -299,3 +306,23 @@ def draw_modes(rng, count, first_default):
             mode["skipped.operations"] = "none"
         modes.append(mode)
     return modes, narrow, not exact
+
+
+def configured_keys(mode):
+    """The key columns a mode configures: {(schema, table): names}."""
+    return {tuple(name.split(".", 1)): columns for name, columns in mode.get(KEY_COLUMNS, {}).items()}
+
+
+def draw_keys(rng, mode, tables):
+    """Now and then configured key columns: of tables whose names neither side has to quote."""
+    if rng.random() < 0.5:
+        return
+    plain = [t for t in tables if re.fullmatch(r"\w+", t.schema + t.name, re.ASCII)]
+    chosen = {}
+    for table in rng.sample(plain, min(len(plain), 5)):
+        names = [c.name for c in table.columns
+                 if c.type.key and not c.generated and re.fullmatch(r"\w+", c.name, re.ASCII)]
+        chosen[f"{table.schema}.{table.name}"] = rng.sample(names, rng.randrange(1, min(len(names), 3) + 1))
+    mode[KEY_COLUMNS] = chosen
+    # Rule configured-key takes a delete and an insert for an update: neither may be missing.
+    mode["skipped.operations"] = "none"

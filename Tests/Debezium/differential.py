@@ -1,11 +1,10 @@
-"""The differential test: the same random changes through the real Debezium and through Weir, events compared.
+"""The differential test: the same changes through the real Debezium and through Weir, events compared.
 
 A case is one table with its random types and changes in one mode combination; Weir's events are held against
-Debezium's twice, with `strict: true` and without. Prints progress, each difference that no rule of compare.py allows
-with the smallest case found for it, and a summary. Status: 0 all equal, 1 differences, 2 wrong usage.
+Debezium's twice, with `strict: true` and without. Before them come the cases of fixed.py and ddl.py. Prints progress,
+each difference that no rule of rules.py allows with the smallest case found for it, and a summary. Status: 0 all equal, 1 differences, 2 wrong usage.
 """
 
-import argparse
 import os
 import random
 import re
@@ -14,13 +13,20 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from cases import Change, Generator, draw_modes
+from cases import Change, Generator, draw_keys, draw_modes
 from catalog import Limits
-from compare import RULES, Comparison, narrowed, parse, read_events
+from compare import Comparison, Difference, read_events
+from ddl import ddl_case
+from describe import described
+from fixed import fixed_cases
+from options import read as read_options
+from oracle import final_rows, wrong_values
+from rules import RULES, has_schemas
 from servers import END, Environment, Failure, Recording, Stopped
 from shrink import Case, shrink
+from values import narrowed, parse
 
-TABLES, MODES, TIMEOUT = 32, 4, 180
+TABLES, MODES, DDL_CASES, TIMEOUT = 32, 4, 4, 180
 
 
 def say(text):
@@ -42,53 +48,88 @@ class Test:
         rng = random.Random(f"{self.seed}/{number}")
         modes, narrow, words = draw_modes(rng, modes, number == 0)
         plan = Generator(rng, Limits(narrow, words, self.version)).round(tables)
+        for mode in modes[1:]:
+            draw_keys(rng, mode, plan.tables)
         recording = Recording(self.environment, f"round{number}")
         try:
-            begin = time.monotonic()
             recording.record(plan.tables, plan.transactions)
-            self.refused += len(recording.refused)
-            for line in recording.refused[:3]:
-                say(f"refused: {line[:200]}")
-            recorded = time.monotonic()
-            engines = recording.run_engines(modes, TIMEOUT)
-            ended = time.monotonic()
-            found, events = [], self.events
-            for index, mode in enumerate(modes):
-                debezium = read_events(engines[index], END, True)
-                for strict in (True, False):
-                    try:
-                        weir = read_events(recording.run_weir(index, mode, strict, TIMEOUT), END, False)
-                    except Stopped as stopped:
-                        self.differences += 1
-                        print(f"\nDIFFERENCE: Weir stopped where Debezium did not: seed {self.seed}, round {number},"
-                              f" strict {str(strict).lower()}, mode {mode}\n  {stopped}", flush=True)
-                        continue
-                    if weir is None:
-                        raise Failure(f"weir in mode {mode}: no end mark")
-                    found += self.compare(plan, mode, strict, debezium, weir)
-                self.cases += len(plan.tables)
-            say(
-                f"round {number}: {len(plan.tables)} tables, {len(modes)} modes, {self.events - events} events,"
-                f" {len(found)} differences; changes {recorded - begin:.1f} s, Debezium {ended - recorded:.1f} s,"
-                f" Weir {time.monotonic() - ended:.1f} s, {len(recording.refused)} statements refused")
+            by_name = {(t.schema, t.name): t for t in plan.tables}
+            found = self.examine(recording, f"round {number}, {len(plan.tables)} tables", by_name, modes)
+            self.cases += len(plan.tables) * len(modes)
         finally:
             recording.drop()
         for mode, strict, difference in found:
-            self.show(number, plan, mode, strict, difference)
+            self.show(f"round {number}", plan, mode, strict, difference)
 
-    def compare(self, plan, mode, strict, debezium, weir):
-        comparison = Comparison({(t.schema, t.name): t for t in plan.tables}, mode, strict)
+    def fixed(self, case):
+        recording = Recording(self.environment, f"fixed_{case.name}", types=False)
+        try:
+            recording.record_script(case.setup, case.workload, case.publication)
+            tables = described(self.environment, recording.name, self.version)
+            found = self.examine(recording, f"fixed case {case.name}", tables, case.modes, case.is_narrowed)
+        finally:
+            recording.drop()
+        for mode, strict, difference in found:
+            self.show(f"fixed case {case.name}", None, mode, strict, difference)
+
+    def examine(self, recording, label, tables, modes, is_narrowed=False):
+        """The differences of a recording, in each mode and, in the first one, of a snapshot."""
+        self.refused += len(recording.refused)
+        for line in recording.refused[:3]:
+            say(f"refused: {line[:200]}")
+        begin = time.monotonic()
+        engines = recording.run_engines(modes, TIMEOUT, snapshot=True)
+        ended = time.monotonic()
+        found, events = [], self.events
+        rows = final_rows(self.environment, recording.name, tables.values())
+        for index, path in enumerate(engines):
+            is_snapshot = index == len(modes)
+            mode = modes[0] if is_snapshot else modes[index]
+            debezium = read_events(path, END, True, is_snapshot)
+            for strict in (True, False):
+                try:
+                    path = recording.run_weir(index, mode, strict, TIMEOUT, is_snapshot)
+                except Stopped as stopped:
+                    self.differences += 1
+                    print(f"\nDIFFERENCE: Weir stopped where Debezium did not: seed {self.seed}, {label},"
+                          f" strict {str(strict).lower()}, mode {mode}\n  {stopped}", flush=True)
+                    continue
+                weir = read_events(path, END, False, is_snapshot)
+                if weir is None:
+                    raise Failure(f"weir in mode {mode}: no end mark")
+                if not strict:
+                    found += self.check(mode, tables, weir, rows)
+                found += self.compare(Comparison(tables, mode, strict, is_narrowed and is_snapshot), debezium, weir)
+        say(
+            f"{label}: {len(modes)} modes, {self.events - events} events, {len(found)} differences;"
+            f" Debezium {ended - begin:.1f} s, Weir {time.monotonic() - ended:.1f} s,"
+            f" {len(recording.refused)} statements refused")
+        return found
+
+    def check(self, mode, tables, weir, rows):
+        """Weir's values against PostgreSQL's, where Debezium has none."""
+        if {"c", "u"} & set(mode.get("skipped.operations", "t").split(",")):
+            return []
+        found = []
+        for event, place, name, expected, value in wrong_values(weir, rows, has_schemas(mode)):
+            self.differences += 1
+            path = f"after.{name} (PostgreSQL's own)"
+            difference = Difference(path, expected, value, None, tables[place], event.group, [], [event])
+            found.append((mode, False, difference))
+        return found
+
+    def compare(self, comparison, debezium, weir):
         found = []
         for difference in comparison.run(debezium, weir):
             if difference.rule:
                 self.tolerated[difference.rule] += 1
             else:
                 self.differences += 1
-                found.append((mode, strict, difference))
+                found.append((comparison.mode, comparison.strict, difference))
         self.events += comparison.events
         return found
 
-    def show(self, number, plan, mode, strict, difference):
+    def show(self, label, plan, mode, strict, difference):
         """The first difference of each kind, with its smallest case."""
         table = difference.table
         place, _, name = difference.path.partition(".")
@@ -99,10 +140,10 @@ class Test:
             return
         self.seen.add(kind)
         self.shown -= 1
-        print(f"\nDIFFERENCE at {difference.path}: seed {self.seed}, round {number}, strict {str(strict).lower()}")
+        print(f"\nDIFFERENCE at {difference.path}: seed {self.seed}, {label}, strict {str(strict).lower()}")
         print(f"mode: {mode}")
         print_difference(difference)
-        if table is None:
+        if table is None or plan is None:
             return
         changes = [step for steps in plan.transactions for step in steps if isinstance(step, Change)]
         changes = [change for change in changes if change.table is table]
@@ -153,23 +194,8 @@ def print_difference(difference):
             print(f"  {name}'s event: {shortened(event.raw())}")
 
 
-def positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def arguments():
-    parser = argparse.ArgumentParser(prog="Tests/run.sh --debezium", description=__doc__)
-    parser.add_argument("--cases", type=positive, default=500, help="at least that many cases (default: 500)")
-    parser.add_argument("--seed", type=int, help="of the random tables and changes (default: from the clock)")
-    parser.add_argument("--shown", type=int, default=5, help="differences that are shown and made smaller (default: 5)")
-    return parser.parse_args()
-
-
 def main():
-    options = arguments()
+    options = read_options()
     given = os.environ
     environment = Environment(
         given["DIFFERENTIAL_HOST"], given["DIFFERENTIAL_PORT"], given["DIFFERENTIAL_PSQL"], sys.executable,
@@ -178,6 +204,14 @@ def main():
     say(f"seed {seed}, at least {options.cases} cases")
     test = Test(environment, seed, options.shown)
     failures, number = 0, 0
+    cases = fixed_cases() + [ddl_case(random.Random(f"{seed}/ddl{n}"), n) for n in range(DDL_CASES)]
+    for case in cases:
+        try:
+            if test.version >= case.since:
+                test.fixed(case)
+        except Failure as failure:
+            failures += 1
+            print(f"FAILURE: fixed case {case.name}: {failure}", flush=True)
     while test.cases < options.cases and failures < 3:
         left = options.cases - test.cases
         try:

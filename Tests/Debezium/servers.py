@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from cases import OPTIONS, Change, identifier
+from cases import KEY_COLUMNS, OPTIONS, Change, identifier
 
 END = "weir-differential-end"
 HERE = Path(__file__).resolve().parent
@@ -49,7 +50,7 @@ class Environment:
 class Recording:
     """A database whose changes are in the WAL between a slot and an end mark."""
 
-    def __init__(self, environment, name):
+    def __init__(self, environment, name, types=True):
         self.environment = environment
         self.name = name
         self.folder = environment.folder / name
@@ -59,7 +60,8 @@ class Recording:
         environment.sql("postgres", f"create database {name}")
         # Both contenders and the server's text forms that DDL holds agree on the zone.
         environment.sql("postgres", f"alter database {name} set timezone = 'UTC'")
-        environment.sql(name, (HERE / "types.sql").read_text())
+        if types:
+            environment.sql(name, (HERE / "types.sql").read_text())
 
     def record(self, tables, transactions):
         """Creates the tables, the publication and the slot, then runs the transactions and sets the end mark."""
@@ -67,10 +69,20 @@ class Recording:
         ddl = [f"create schema if not exists {identifier(schema)}" for schema in schemas]
         for table in tables:
             ddl += table.ddl()
-        ddl.append("create publication differential for all tables")
-        ddl.append("select pg_replication_origin_create(current_database())")
-        self.environment.sql(self.name, ";\n".join(ddl) + ";\n")
+        self.record_script(";\n".join(ddl) + ";\n", self.script(transactions))
+
+    def record_script(self, setup, workload, publication="for all tables"):
+        """The same for tables and changes that are written as SQL."""
+        self.environment.sql(self.name, setup)
+        self.environment.sql(
+            self.name, f"create publication differential {publication};\n"
+            "select pg_replication_origin_create(current_database())")
         self.environment.sql(self.name, "select pg_create_logical_replication_slot(current_database(), 'pgoutput')")
+        _, self.refused = self.environment.sql(self.name, workload, stop=False)
+        end = f"select pg_logical_emit_message(true, '{END}', '')"
+        self.end, _ = self.environment.sql(self.name, end)
+
+    def script(self, transactions):
         script = ["\\set ON_ERROR_ROLLBACK on"]
         for number, steps in enumerate(transactions):
             # Now and then a transaction that came from another server.
@@ -85,9 +97,7 @@ class Recording:
                 script.append("commit;")
             if is_foreign:
                 script.append("select pg_replication_origin_session_reset();")
-        _, self.refused = self.environment.sql(self.name, "\n".join(script) + "\n", stop=False)
-        end = f"select pg_logical_emit_message(true, '{END}', '')"
-        self.end, _ = self.environment.sql(self.name, end)
+        return "\n".join(script) + "\n"
 
     def copy_slot(self):
         self.slots += 1
@@ -105,13 +115,15 @@ class Recording:
             f"drop database {self.name} with (force);", stop=False)
         shutil.rmtree(self.folder)
 
-    def run_engines(self, modes, timeout):
-        """Debezium's events in each mode, as a list of paths."""
+    def run_engines(self, modes, timeout, snapshot=False):
+        """Debezium's events in each mode, as a list of paths; with `snapshot` the one of a snapshot in the first mode
+        is the last of them."""
         jobs, paths = [], []
-        for number, mode in enumerate(modes):
+        for number, mode in enumerate([*modes, *modes[:snapshot]]):
             path = self.folder / f"debezium-{number}.jsonl"
             paths.append(path)
-            jobs.append({"properties": self.properties(number, mode), "output": str(path)})
+            properties = self.properties(number, mode, is_snapshot=number == len(modes))
+            jobs.append({"properties": properties, "output": str(path)})
         plan = self.folder / "jobs.json"
         plan.write_text(json.dumps({"end": END, "timeout": timeout, "jobs": jobs}))
         command = [self.environment.python, str(HERE / "engine.py"), str(plan)]
@@ -122,7 +134,8 @@ class Recording:
             failed = Path(f"{path}.failed")
             if failed.exists() or not path.exists():
                 reason = failed.read_text() if failed.exists() else log.read_text(errors="replace")[-2000:]
-                raise Failure(f"Debezium in mode {modes[paths.index(path)]}: {reason}\n{self.engine_errors()}")
+                mode = [*modes, "snapshot"][paths.index(path)]
+                raise Failure(f"Debezium in mode {mode}: {reason}\n{self.engine_errors()}")
         return paths
 
     def engine_errors(self):
@@ -131,24 +144,28 @@ class Recording:
         lines = [line for text in texts for line in text.splitlines() if "ERROR" in line or "Caused by" in line]
         return "\n".join(dict.fromkeys(line.partition("] - ")[2] or line for line in lines[-12:]))
 
-    def properties(self, number, mode):
+    def properties(self, number, mode, is_snapshot=False):
         # The names differ, or the engines would wait for each other's metrics to go.
         properties = {
-            "name": f"engine{number}", "topic.prefix": f"mode{number}", "slot.name": self.copy_slot(),
+            "name": f"engine{number}", "topic.prefix": f"mode{number}",
+            "slot.name": f"{self.name}_snapshot" if is_snapshot else self.copy_slot(),
             "connector.class": "io.debezium.connector.postgresql.PostgresConnector", "plugin.name": "pgoutput",
             "database.hostname": self.environment.host, "database.port": self.environment.port,
             "database.user": "postgres", "database.password": "postgres", "database.dbname": self.name,
-            "publication.name": "differential", "publication.autocreate.mode": "disabled", "snapshot.mode": "no_data",
+            "publication.name": "differential", "publication.autocreate.mode": "disabled",
+            "snapshot.mode": "initial_only" if is_snapshot else "no_data",
             "offset.storage": "org.apache.kafka.connect.storage.MemoryOffsetBackingStore",
             "converter.schemas.enable": "false", "key.converter.schemas.enable": "false",
             "value.converter.schemas.enable": "false", "header.converter.schemas.enable": "false",
             "poll.interval.ms": "50",
         }
         for name, value in mode.items():
-            properties[OPTIONS[name][0]] = value
+            if name == KEY_COLUMNS:
+                value = ";".join(f"{re.escape(table)}:{','.join(columns)}" for table, columns in value.items())
+            properties[OPTIONS.get(name, (name,))[0]] = value
         return properties
 
-    def run_weir(self, number, mode, strict, timeout):
+    def run_weir(self, number, mode, strict, timeout, is_snapshot=False):
         """Weir's events, as a path."""
         name = f"weir-{number}-{'strict' if strict else 'loose'}"
         settings = {"strict": str(strict).lower(), **mode}
@@ -156,14 +173,15 @@ class Recording:
             words = settings["skipped.operations"].split(",")
             settings["skipped.operations"] = words
         typed = {
-            key: json.loads(value) if value in ("true", "false") or key == "money.fraction.digits" else value
+            key: json.loads(value) if value in ("true", "false", "0", "2", "4") else value
             for key, value in settings.items()
         }
+        slot = f"{self.name}_{name.replace('-', '_')}" if is_snapshot else self.copy_slot()
         configuration = {
             "pipeline": f"mode{number}",
             "source": {
-                "url": self.environment.url(self.name), "slot": self.copy_slot(), "publication": "differential",
-                "snapshot": "never",
+                "url": self.environment.url(self.name), "slot": slot, "publication": "differential",
+                "snapshot": "only" if is_snapshot else "never",
             },
             "sinks": [{"type": "stdout"}], "state": {"path": str(self.folder / f"{name}.state")}, "debezium": typed,
         }
@@ -172,7 +190,8 @@ class Recording:
         file.write_text(json.dumps(configuration))
         path, log = self.folder / f"{name}.jsonl", self.folder / f"{name}.log"
         with open(path, "wb") as output, open(log, "wb") as errors:
-            command = [self.environment.weir, "run", str(file), "--until-lsn", self.end]
+            command = [self.environment.weir, "run", str(file)]
+            command += [] if is_snapshot else ["--until-lsn", self.end]
             done = subprocess.run(command, stdout=output, stderr=errors, timeout=timeout)
         if done.returncode:
             lines = [line for line in log.read_text().splitlines() if line.startswith("weir: ")]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from cases import KEY_COLUMNS, configured_keys
 from compare import Comparison, read_events
 from servers import END, Failure, Recording, Stopped
 
@@ -27,9 +28,10 @@ class Case:
         return [*self.table.ddl(), *(change.sql() for change in self.changes)]
 
 
-def reductions(case, path):
+def reductions(case, path, mode):
     """Smaller cases that may still differ."""
-    needed = {"id", *case.table.key, *case.table.index}
+    key = configured_keys(mode).get((case.table.schema, case.table.name), ())
+    needed = {"id", *case.table.key, *case.table.index, *key}
     loose = [c.name for c in case.table.columns if c.name not in needed]
     named = path.partition(".")[2]
     if named in loose and len(loose) > 1:
@@ -58,6 +60,9 @@ def differing(environment, name, cases, mode, strict, path):
     recording = Recording(environment, name)
     try:
         placed = [case.with_table(replace(case.table, schema=f"s{n}")) for n, case in enumerate(cases)]
+        key = configured_keys(mode).get((cases[0].table.schema, cases[0].table.name))
+        if key:
+            mode = {**mode, KEY_COLUMNS: {f"{c.table.schema}.{c.table.name}": key for c in placed}}
         recording.record([c.table for c in placed], [[change] for c in placed for change in c.changes])
         debezium = read_events(recording.run_engines([mode], 120)[0], END, True)
         weir = read_events(recording.run_weir(0, mode, strict, 120), END, False)
@@ -86,7 +91,8 @@ def shrink(environment, name, case, mode, strict, path, steps=6):
         best = found[0]
         together = combined(base, [smaller for smaller, _ in found])
         base = best[0]
-        candidates = [c for c in [*together, *reductions(base, path)] if c.changes and c.size() < base.size()][:60]
+        smaller = [*together, *reductions(base, path, mode)]
+        candidates = [c for c in smaller if c.changes and c.size() < base.size()][:60]
         if not candidates:
             return best
     return best

@@ -162,6 +162,7 @@ struct TextFormTests {
             ("[18321]", .date, "{2020-02-29}"), ("[\"AP8=\"]", .bytea, "{\"\\\\x00ff\"}"),
             ("[[1,2],[3,4]]", .int4, "{{1,2},{3,4}}"), ("\"[0:1]={7,8}\"", .int4, "[0:1]={7,8}"),
             ("[1582982055123456]", .timestamp, "{\"2020-02-29 13:14:15.123456\"}"),
+            ("[\"(1,1),(0,0)\",null]", .box, "{\"(1,1),(0,0)\";NULL}"),
         ])
     func arrays(_ json: String, _ element: ColumnType.Kind, _ expected: String) {
         let type = ColumnType.Kind.array(ColumnType(oid: 0, name: "e", kind: element))

@@ -137,21 +137,46 @@ import WeirTestKit
         #expect(table.estimatedRows == 50)
     }
 
+    @Test func theUniqueIndexOfATableWithoutPrimaryKey() throws {
+        let indexes = "CREATE UNIQUE INDEX t_b ON t (b); CREATE UNIQUE INDEX t_a ON t (c, a) INCLUDE (b);"
+        let expression = "CREATE UNIQUE INDEX a_first ON t ((a + 1)); CREATE INDEX a_plain ON t (a);"
+        let table = "CREATE TABLE t (a int, b int, c int);"
+        #expect(try describe(table + indexes + expression).table.uniqueIndex == ["c", "a", "b"])
+        #expect(try describe(table + indexes + "CLUSTER t USING t_b").table.uniqueIndex == ["b"])
+        #expect(try describe(table + expression).table.uniqueIndex == [])
+        #expect(try describe("CREATE TABLE t (a int PRIMARY KEY, b int UNIQUE)").table.uniqueIndex == [])
+    }
+
+    /// Recorded from Debezium 3.6.3: what it has for a NULL in a column of that declaration, null where it has null.
     @Test(
         arguments: [
-            ("int DEFAULT 5", "5"), ("int DEFAULT -5", "-5"), ("bigint DEFAULT 5", "5"),
-            ("numeric(6,2) DEFAULT 1.50", "1.50"),
+            ("int DEFAULT 5", "5"), ("int DEFAULT -5", "-5"), ("bigint DEFAULT 5", "5"), ("int DEFAULT 1 + 2", nil),
+            ("numeric(6,2) DEFAULT 1.50", "1.50"), ("numeric(10,0) DEFAULT 5.0", "5"), ("numeric DEFAULT 'NaN'", nil),
+            ("numeric(6,2) DEFAULT random()", "0.0"), ("float8 DEFAULT random()", "0.0"),
+            ("int DEFAULT (random() * 5)::int", nil), ("int DEFAULT length('abc')", "0"), ("serial", "0"),
             ("text DEFAULT 'it''s'", "it's"), ("text DEFAULT ''", ""), ("text DEFAULT E'a\\\\b'", "a\\b"),
-            ("varchar(9) DEFAULT 'x'", "x"), ("boolean DEFAULT true", "true"),
-            ("date DEFAULT '2024-02-03'", "2024-02-03"),
-            ("jsonb DEFAULT '{\"a\": 1}'", "{\"a\": 1}"), ("int[] DEFAULT '{1,2}'", "{1,2}"),
-            ("text DEFAULT 'now()'", "now()"), ("timestamptz DEFAULT now()", nil), ("text DEFAULT NULL", nil),
-            ("text DEFAULT 'a' || 'b'", nil), ("int DEFAULT 1 + 2", nil), ("text DEFAULT upper('x')", nil),
-            ("serial", nil), ("text", nil), ("int DEFAULT length('abc')", nil), ("text DEFAULT current_user", nil),
+            ("text DEFAULT 'now()'", "now()"), ("text DEFAULT 'a' || 'b'", "a"), ("text DEFAULT upper('x')", ""),
+            ("text DEFAULT current_user", "CURRENT_USER"), ("text DEFAULT NULL", nil), ("text", nil),
+            ("varchar(9) DEFAULT 'x'", "x"), ("varchar(9) DEFAULT NULL::varchar", nil), ("citext DEFAULT 'y'", nil),
+            ("boolean DEFAULT true", "true"), ("boolean DEFAULT (1 = 1)", "false"), ("bit(3) DEFAULT '101'", "101"),
+            ("date DEFAULT '2024-02-03'", "2024-02-03"), ("date DEFAULT current_date", "1970-01-01"),
+            ("date DEFAULT '2020-01-01'::date + 1", "2020-01-01"), ("time DEFAULT localtime", "00:00:00"),
+            ("timestamp DEFAULT timezone('utc', now())", "1970-01-01 00:00:00"),
+            ("timestamptz DEFAULT now()", "1970-01-01 00:00:00+00"), ("interval DEFAULT '1 day'", "1 day"),
+            ("uuid DEFAULT gen_random_uuid()", "00000000-0000-0000-0000-000000000000"),
+            ("jsonb DEFAULT '{\"a\": 1}'", "{\"a\": 1}"), ("jsonb DEFAULT jsonb_build_object()", "{}"),
+            ("mood DEFAULT 'ok'", "ok"), ("mood DEFAULT 'ok'::text::mood", nil), ("posint DEFAULT 5", nil),
+            ("int[] DEFAULT '{1,2}'", nil), ("money DEFAULT 1", nil), ("bytea DEFAULT '\\x01'", nil),
         ] as [(String, String?)])
-    func literalDefaultsAreTaken(declaration: String, expected: String?) throws {
-        let found = try describe("CREATE TABLE t (c \(declaration))")
-        #expect(found.table.columns.first?.literalDefault == expected)
+    func defaultsAreWhatDebeziumTakes(declaration: String, expected: String?) throws {
+        let found = try describe(
+            """
+            CREATE EXTENSION citext; CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN posint AS int;
+            CREATE TABLE t (c \(declaration))
+            """)
+        let type = try #require(found.types["c"])
+        let expression = found.table.columns.first?.defaultExpression
+        #expect(expression.flatMap { DebeziumDefault.text(of: $0, type: type) } == expected)
     }
 
     @Test func missingTablesAreNil() throws {

@@ -123,6 +123,18 @@ import WeirCore
     @Test func originsNameTheirTransaction() throws {
         let origins = try Self.batch().transactions.compactMap(\.originName)
         #expect(origins == ["elsewhere"])
+        let foreign = try Self.batch().transactions.filter { $0.originName != nil }
+        #expect(foreign.map(\.originLSN) == [LSN("0/ABCD")])
+    }
+
+    /// Debezium's `sequence` counts a message outside transactions as a commit.
+    @Test func aMessageOfItsOwnIsWhatCameBefore() throws {
+        let transactions = try Self.batch().transactions
+        let alone = try #require(transactions.firstIndex { $0.xid == 0 })
+        try #require(alone > 0 && alone + 1 < transactions.count)
+        #expect(transactions[alone].previousEndLSN == transactions[alone - 1].endLSN)
+        #expect(transactions[alone + 1].previousEndLSN == transactions[alone].commitLSN)
+        #expect(transactions[alone].beginLSN == nil && transactions[alone + 1].beginLSN != nil)
     }
 
     @Test func rowsFollowTheColumnsOfTheirTime() throws {

@@ -14,7 +14,7 @@ import WeirCore
         let relation = Relation(oid: 1, table: name, columns: [Column(name: "a\"b", type: type)], identity: .default)
         let catalog = CatalogTable(
             oid: 1, name: name, kind: kind, replicaIdentity: .default, columns: [], primaryKey: [], identityIndex: [],
-            estimatedRows: 0, hasActiveRowSecurity: false, comment: nil, storage: 0, attributes: [])
+            uniqueIndex: [], estimatedRows: 0, hasActiveRowSecurity: false, comment: nil, storage: 0, attributes: [])
         return SnapshotTable(table: catalog, relation: relation, rowFilter: filter, pages: pages)
     }
 
@@ -158,7 +158,6 @@ import WeirCore
         #expect(parts.map(\.isFirstOfTable) == [true, true, false, true])
         #expect(parts.map(\.isLastOfTable) == [true, false, true, true])
         #expect(parts.map(\.isLast) == [false, false, false, true])
-        #expect(parts.map(\.holdsFirstRow) == [false, true, false, false])
         #expect(parts.map(\.holdsLastRow) == [false, false, true, false])
         #expect(sent.map(\.endLSN) == [nil, nil, nil, LSN(10)])
     }

@@ -36,6 +36,16 @@ import WeirCore
         #expect(keys("abc", flagged: "b", .index, index: ["gone"]).event == [1])
     }
 
+    @Test func aUniqueIndexOnlyWhereThereIsNoPrimaryKey() {
+        func keys(_ primary: [String], _ unique: [String], _ identity: ReplicaIdentity = .full) -> RelationKeys {
+            RelationKeys(
+                columns: ["a", "b", "c"].map { Column(name: $0, type: ColumnType(oid: 25, name: "text", kind: .text)) },
+                identity: identity, primaryKey: primary, identityIndex: [], uniqueIndex: unique)
+        }
+        #expect(keys([], ["c", "a"]).unique == [2, 0] && keys([], ["c", "a"]).event == [])
+        #expect(keys(["b"], ["c"]).unique == [] && keys([], ["gone", "b"], .nothing).unique == [1])
+    }
+
     @Test func wholeRowsAndNothingKeepThePrimaryKey() {
         #expect(keys("abc", flagged: "abc", .full, primary: ["b"]).event == [1])
         #expect(keys("abc", flagged: "abc", .full).event == [])

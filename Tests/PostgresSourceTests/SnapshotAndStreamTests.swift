@@ -45,7 +45,6 @@ import WeirTestKit
         #expect(parts.map(\.isFirst) == [true, false, false, false, false])
         #expect(parts.map(\.isFirstOfTable) == [true, true, false, false, true])
         #expect(parts.map(\.isLastOfTable) == [true, false, false, true, true])
-        #expect(parts.map(\.holdsFirstRow) == [false, true, false, false, false])
         #expect(parts.map(\.holdsLastRow) == [false, false, false, true, false])
         #expect(parts.map(\.isLast) == [false, false, false, false, true])
         #expect(run.log.lastEnd == parts[0].consistentPoint)

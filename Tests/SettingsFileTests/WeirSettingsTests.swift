@@ -80,7 +80,8 @@ private func read(
                 debezium: {time.precision: connect}
               - {type: postgres, name: replica, url: "host=h password=pw2"}
             state: {path: /var/lib/weir}
-            debezium: {strict: true, decimal: string, skipped.operations: [t, update]}
+            debezium:
+              {strict: true, decimal: string, skipped.operations: [t, update], message.key.columns: {"shop.*": [a, b]}}
             limits: {queue: {bytes: 1MiB}, drain: 10s}
             http: {listen: "[::1]:0"}
             """
@@ -103,6 +104,8 @@ private func read(
         #expect(kafka.properties.map(\.value) == ["lz4", "pw1"])
         #expect(kafka.debezium.timePrecision == .connect && kafka.debezium.strict)
         #expect(settings?.debezium.skippedOperations == [.truncate, .update])
+        #expect(settings?.debezium.keyColumns.map(\.tables.description) == ["shop.*"])
+        #expect(settings?.debezium.keyColumns.map(\.columns) == [["a", "b"]])
         #expect(settings?.sinks.map(\.name) == ["kafka", "replica"])
         #expect(settings?.statePath == "/var/lib/weir")
         #expect(settings?.limits.queueBytesMax == 1 << 20 && settings?.limits.drainLimit == .seconds(10))
@@ -161,7 +164,7 @@ private func read(
             topics: {partitions: 0}
           - {type: kafak}
           - {brokers: x}
-          - {type: stdout, debezium: {time.precison: x}}
+          - {type: stdout, debezium: {time.precison: x, message.key.columns: {"a.b.c": x}}}
           - {type: stdout}
         journal: {path: x}
         limits: {drain: 2 days, queue.bytes: 1kB, retry.delay: {min: 10s, max: 1s}}
@@ -198,6 +201,8 @@ private func read(
         "22:12: sinks[1].type: \"kafak\" is not one of kafka, postgres, stdout; did you mean \"kafka\"?",
         "23:5: sinks[2].type: this setting is required; types are kafka, postgres, stdout",
         "24:31: sinks[3].debezium.time.precison: unknown key; did you mean \"time.precision\"?",
+        "24:71: sinks[3].debezium.message.key.columns.a.b.c: \"a.b.c\" is no table pattern: the table pattern has more "
+            + "than two parts; quote a name that contains a dot",
         "25:5: sinks[4].name: two sinks have the name \"stdout\"; "
             + "give each a name of its own; it is the key of its position",
         "26:10: journal: the journal is not in this version; remove the key",

@@ -135,7 +135,7 @@ import WeirTestKit
     @Test func anOpenTransactionGoesOnInTheNextBatch() {
         var builder = BatchBuilder()
         builder.begin(transaction(100))
-        builder.setOrigin("east")
+        builder.setOrigin("east", lsn: LSN(77))
         add(&builder, "a")
         let first = builder.seal(at: 0)
         #expect(first.endLSN == nil)
@@ -150,7 +150,7 @@ import WeirTestKit
         for batch in [second, third] {
             #expect(batch.transactions.count == 1)
             #expect(batch.transactions[0].rows == 0..<1 && !batch.transactions[0].begins)
-            #expect(batch.transactions[0].originName == "east")
+            #expect(batch.transactions[0].originName == "east" && batch.transactions[0].originLSN == LSN(77))
             #expect(batch.transactions[0].commitLSN == LSN(100))
             #expect(batch.relations.count == 1 && batch.relations[0] === table)
         }

@@ -44,7 +44,7 @@ struct KeyOverrides {
         }
         let copy = Relation(
             oid: relation.oid, table: relation.table, origin: relation.origin, columns: relation.columns,
-            identity: relation.identity, primaryKey: relation.primaryKey, keyColumns: key, route: relation.route,
+            identity: relation.identity, primaryKey: key, keyColumns: key, route: relation.route,
             details: relation.details)
         changed[ObjectIdentifier(relation)] = (relation, copy)
         return copy

@@ -21,7 +21,7 @@ extension TextForm {
         var item: [UInt8] = []
         var isFirst = true
         for index in tree.elements(of: value) {
-            if !isFirst { output.append(UInt8(ascii: ",")) }
+            if !isFirst { output.append(element.arrayDelimiter) }
             isFirst = false
             switch tree.kind(index) {
             case .null: output.append(contentsOf: "NULL".utf8)

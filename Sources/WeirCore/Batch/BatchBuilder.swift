@@ -90,11 +90,13 @@ public struct BatchBuilder: ~Copyable {
         ordinal = max(ordinal, next > 0 ? next - 1 : 0)
     }
 
-    /// Names the open transaction's replication origin.
-    public mutating func setOrigin(_ name: String) {
+    /// Names the open transaction's replication origin, and where the transaction ended there.
+    public mutating func setOrigin(_ name: String, lsn: LSN) {
         guard open != nil else { return }
         open?.originName = name
+        open?.originLSN = lsn
         transactions[transactions.count - 1].originName = name
+        transactions[transactions.count - 1].originLSN = lsn
     }
 
     /// Copies bytes to the end of the arena and returns the offset of the first.

@@ -8,6 +8,9 @@ public struct TransactionInfo: Sendable, Equatable {
     public var endLSN: LSN
     /// End LSN of the transaction before it in the stream, nil for the first after a start.
     public var previousEndLSN: LSN?
+    /// The position that came with Begin: where the first change was, `.zero` when an origin follows; nil where no
+    /// server sent it.
+    public var beginLSN: LSN?
     /// Commit time in microseconds since 1970-01-01 UTC, by the source's clock.
     public var commitTime: Int64
     /// Rows of this batch that belong to it.
@@ -18,6 +21,8 @@ public struct TransactionInfo: Sendable, Equatable {
     public var ends: Bool
     /// Name of the replication origin, when the server sent one.
     public var originName: String?
+    /// Where the transaction ended on its origin; nil without an origin.
+    public var originLSN: LSN?
 
     /// Makes a transaction record.
     public init(
@@ -61,8 +66,6 @@ public struct SnapshotPart: Sendable, Equatable {
     public var isLastOfTable: Bool
     /// Last batch of the snapshot; its `endLSN` is the consistent point (nil for a backfill).
     public var isLast: Bool
-    /// The snapshot's very first row is the first row of this batch (decides Debezium's `first` marker).
-    public var holdsFirstRow: Bool
     /// The snapshot's very last row is the last row of this batch (decides Debezium's `last` marker).
     public var holdsLastRow: Bool
 
@@ -70,7 +73,7 @@ public struct SnapshotPart: Sendable, Equatable {
     public init(
         purpose: Purpose = .initial, consistentPoint: LSN, isFirst: Bool = false, isFirstOfTable: Bool = false,
         isLastOfTable: Bool = false,
-        isLast: Bool = false, holdsFirstRow: Bool = false, holdsLastRow: Bool = false
+        isLast: Bool = false, holdsLastRow: Bool = false
     ) {
         self.purpose = purpose
         self.consistentPoint = consistentPoint
@@ -78,7 +81,6 @@ public struct SnapshotPart: Sendable, Equatable {
         self.isFirstOfTable = isFirstOfTable
         self.isLastOfTable = isLastOfTable
         self.isLast = isLast
-        self.holdsFirstRow = holdsFirstRow
         self.holdsLastRow = holdsLastRow
     }
 }

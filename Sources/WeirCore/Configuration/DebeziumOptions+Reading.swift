@@ -40,6 +40,9 @@ extension DebeziumOptions {
             doc: "The same for the keys in headers (`header.converter.schemas.enable`).")
         static let moneyDigits = SettingsField<Int>.count(
             "money.fraction.digits", .value(2), in: 0...18, doc: "Digits after the point of `money`.")
+        static let keyColumns = SettingsFieldInfo(
+            name: "message.key.columns", type: "map", fallback: .value("primary key or replica identity"),
+            doc: "Columns that make the key, by table pattern: `{\"public.orders\": [customer_id]}`.")
         static let skipped = SettingsField<[String]>.texts(
             "skipped.operations", .value(["truncate"]),
             doc: "Operations that make no event: `insert`, `update`, `delete`, `truncate`, `message`, `read` "
@@ -50,7 +53,7 @@ extension DebeziumOptions {
     public static let fields: [SettingsFieldInfo] = [
         Keys.strict.info, Keys.decimal.info, Keys.timePrecision.info, Keys.interval.info, Keys.binary.info,
         Keys.hstore.info, Keys.tombstones.info, Keys.placeholder.info, Keys.skipped.info,
-        Keys.transactions.info, Keys.heartbeatPrefix.info, Keys.moneyDigits.info, Keys.schemas.info,
+        Keys.transactions.info, Keys.heartbeatPrefix.info, Keys.moneyDigits.info, Keys.keyColumns, Keys.schemas.info,
         Keys.keySchemas.info, Keys.valueSchemas.info, Keys.headerSchemas.info,
     ]
 
@@ -78,6 +81,7 @@ extension DebeziumOptions {
         take(Keys.keySchemas) { keySchemas = $0 }
         take(Keys.valueSchemas) { valueSchemas = $0 }
         take(Keys.headerSchemas) { headerSchemas = $0 }
+        if section.has(Keys.keyColumns.name) { keyColumns = Self.readKeyColumns(section) }
         take(Keys.skipped) { names in
             guard names != ["none"] else {
                 skippedOperations = []
@@ -89,6 +93,29 @@ extension DebeziumOptions {
             skippedOperations = OperationNames.read(
                 names, short: short, at: path.appending(key: Keys.skipped.info.name),
                 section.node(Keys.skipped.info.name)?.mark ?? section.mark, decoding)
+        }
+    }
+}
+
+extension DebeziumOptions {
+    private static func readKeyColumns(_ section: SettingsSection) -> [EventKeyColumns] {
+        let name = Keys.keyColumns.name
+        let path = section.path.appending(key: name)
+        guard let node = section.node(name), case .mapping(let entries) = node.content else {
+            section.problem(name, "expected a map from table patterns to columns")
+            return []
+        }
+        return entries.compactMap { entry in
+            let columns = SettingsScalars.texts(entry.value, path.appending(key: entry.key), section.decoding)
+            do throws(TablePattern.Problem) {
+                let tables = try TablePattern(entry.key)
+                return columns.map { EventKeyColumns(tables: tables, columns: $0) }
+            } catch {
+                section.decoding.problem(
+                    path.appending(key: entry.key), entry.mark,
+                    "\"\(entry.key)\" is no table pattern: \(error.description)")
+                return nil
+            }
         }
     }
 }

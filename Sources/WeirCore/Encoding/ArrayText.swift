@@ -5,6 +5,8 @@ struct ArrayReader {
         let raw: ByteView
         let isQuoted: Bool
         var isNull: Bool { !isQuoted && raw.equals("NULL") }
+        /// NaN or an infinity, where the others are numbers.
+        var isWord: Bool { decimalDigit(raw.at(raw.at(0) == UInt8(ascii: "-") ? 1 : 0)) == nil }
     }
 
     /// What comes next in the text.
@@ -13,14 +15,16 @@ struct ArrayReader {
     }
 
     private let text: ByteView
+    private let delimiter: UInt8
     private var index = 0
     private var depth = 0
     private var expectsElement = true
     private var isComplete = false
 
     /// Starts behind the bounds, if there are any.
-    init(_ text: ByteView) {
+    init(_ text: ByteView, delimiter: UInt8 = UInt8(ascii: ",")) {
         self.text = text
+        self.delimiter = delimiter
         guard text.at(0) == UInt8(ascii: "[") else { return }
         while index < text.count, text[index] != UInt8(ascii: "=") { index += 1 }
         index += 1
@@ -29,10 +33,10 @@ struct ArrayReader {
     /// Whether the array has more than one dimension: its first element is an array.
     var isNested: Bool { text.at(index) == UInt8(ascii: "{") && text.at(index + 1) == UInt8(ascii: "{") }
 
-    /// Reads on. Commas are checked and passed over.
+    /// Reads on. Delimiters are checked and passed over.
     mutating func next() -> Token {
         if isComplete { return index == text.count ? .end : .broken }
-        if depth > 0 && !expectsElement && text.at(index) == UInt8(ascii: ",") {
+        if depth > 0 && !expectsElement && text.at(index) == delimiter {
             index += 1
             expectsElement = true
             return text.at(index) == UInt8(ascii: "}") ? .broken : next()
@@ -67,7 +71,7 @@ struct ArrayReader {
             return Element(raw: text[start..<(index - 1)], isQuoted: true)
         }
         let start = index
-        while index < text.count, text[index] != UInt8(ascii: ","), text[index] != UInt8(ascii: "}") { index += 1 }
+        while index < text.count, text[index] != delimiter, text[index] != UInt8(ascii: "}") { index += 1 }
         return index > start && index < text.count ? Element(raw: text[start..<index], isQuoted: false) : nil
     }
 }
@@ -85,11 +89,13 @@ extension ByteBuffer {
 
     /// Appends an array, its elements rendered as `column` says.
     mutating func appendArray(_ text: ByteView, _ column: ColumnProgram, _ dimensions: Dimensions) -> Bool {
-        var reader = ArrayReader(text)
+        var reader = ArrayReader(text, delimiter: column.delimiter)
         if reader.isNested && dimensions == .text {
             appendString(text)
             return true
         }
+        let start = count
+        let losesWords = column.isStrict && column.element.isNumeric
         var element = column
         element.code = column.element
         element.isThroughJava = column.isStrict
@@ -113,6 +119,11 @@ extension ByteBuffer {
                 depth -= 1
                 needsComma = true
             case .element(let item):
+                if item.isNull ? isWritten && column.isLostWithNull : losesWords && item.isWord {
+                    truncate(to: start)
+                    append("null" as StaticString)
+                    return true
+                }
                 guard isWritten else { continue }
                 if needsComma { append(UInt8(ascii: ",")) }
                 needsComma = true

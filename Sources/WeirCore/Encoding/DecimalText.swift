@@ -135,12 +135,12 @@ extension ByteBuffer {
     }
 
     /// Appends base64 of the shortest two's complement of an integer, big-endian.
-    mutating func appendBase64(twosComplement value: Int64) {
-        let significant = 65 - (value < 0 ? ~value : value).leadingZeroBitCount
+    mutating func appendBase64(twosComplement value: some FixedWidthInteger & SignedInteger) {
+        let significant = value.bitWidth + 1 - (value < 0 ? ~value : value).leadingZeroBitCount
         let count = (significant + 7) / 8
-        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 8) { bytes in
+        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 16) { bytes in
             for index in 0..<count {
-                unsafe bytes[index] = UInt8(truncatingIfNeeded: value >> Int64(8 * (count - 1 - index)))
+                unsafe bytes[index] = UInt8(truncatingIfNeeded: value >> (8 * (count - 1 - index)))
             }
             guard let start = bytes.baseAddress else { return }
             unsafe appendBase64(ByteView(start: start, count: count))

@@ -41,6 +41,9 @@ public struct EncodedEvent: Sendable, BitwiseCopyable {
         @inlinable
         public var range: Range<Int>? { count < 0 ? nil : offset..<(offset + count) }
 
+        /// The bytes' place; empty when null.
+        var span: Range<Int> { offset..<(offset + max(count, 0)) }
+
         @inlinable
         init(offset: Int, count: Int) {
             self.offset = offset

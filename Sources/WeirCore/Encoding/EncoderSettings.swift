@@ -16,8 +16,6 @@ public struct EncoderSettings: Sendable, Equatable {
     public var topic: String
     /// `source.version` of the envelope.
     public var version: String
-    /// Columns an event's key is made of, in key order, by table (at the source), in place of its primary key.
-    public var keyColumns: [TableName: [String]]
     /// What concerns the envelope and the rendering of values.
     public var debezium: DebeziumOptions
 
@@ -33,8 +31,21 @@ public struct EncoderSettings: Sendable, Equatable {
         self.prefix = prefix
         self.topic = topic
         self.version = version
-        self.keyColumns = [:]
         self.debezium = debezium
+    }
+}
+
+/// Key columns of the tables that a pattern names, in place of their own.
+public struct EventKeyColumns: Sendable, Equatable {
+    /// The tables, by their names at the source.
+    public var tables: TablePattern
+    /// Names of the columns, in the order of the key.
+    public var columns: [String]
+
+    /// Makes a choice of key columns.
+    public init(tables: TablePattern, columns: [String]) {
+        self.tables = tables
+        self.columns = columns
     }
 }
 
@@ -123,6 +134,8 @@ public struct DebeziumOptions: Sendable, Equatable {
     public var valueSchemas = false
     /// `header.converter.schemas.enable`: the same for the headers that hold a key.
     public var headerSchemas = false
+    /// `message.key.columns`: the first that names a table decides.
+    public var keyColumns: [EventKeyColumns] = []
     /// `topic.heartbeat.prefix`.
     public var heartbeatTopicPrefix = "__debezium-heartbeat"
 

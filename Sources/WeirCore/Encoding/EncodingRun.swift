@@ -14,6 +14,10 @@ struct EncodingRun: ~Copyable {
     var rewinds = true
     let isDebezium: Bool
     let options: DebeziumOptions
+    /// Debezium exactly, its losses included.
+    let isStrict: Bool
+    /// The origin of the last transaction before this batch.
+    var lastOrigin: TransactionOrigin?
     /// Bit set of the operations that make no event.
     private let skipped: UInt8
 
@@ -23,6 +27,7 @@ struct EncodingRun: ~Copyable {
         self.progress = progress
         isDebezium = context.settings.format == .debezium
         options = context.settings.debezium
+        isStrict = isDebezium && options.strict
         skipped = options.skippedOperations.reduce(0) { $0 | 1 << $1.rawValue }
         segments.startBatch(context)
     }
@@ -39,13 +44,12 @@ struct EncodingRun: ~Copyable {
                     try endTransaction(ended, emit)
                     ended += 1
                 }
-                openTransaction(transaction)
+                if takesPart(row) { try beginTransaction(transaction, firstLSN: row.lsn, emit) }
             }
-            if skipped >> row.operation.rawValue & 1 == 1 { continue }
-            try beginTransaction(row, emit)
-            try encode(row, at: index, emit)
+            if try !makesNoEvent(row, at: index) { try encode(row, at: index, emit) }
             if rewinds { out.truncate(to: start) }
         }
+        lastOrigin = origin(before: batch.transactions.count)
         guard context.topics.transaction >= 0 else { return }
         while ended < batch.transactions.count {
             try endTransaction(ended, emit)
@@ -62,10 +66,8 @@ struct EncodingRun: ~Copyable {
         case .insert, .read:
             try emitChange(&item, .change, old: false, new: true, emit)
         case .update:
-            if keyChanged(item) {
-                try emitChange(&item, .keyChangeDelete, old: true, new: false, emit)
-                try emitTombstone(&item, emit)
-                try emitChange(&item, .keyChangeCreate, old: false, new: true, emit)
+            if try keyChanged(item) {
+                try emitKeyChange(&item, emit)
             } else {
                 try emitChange(&item, .change, old: row.oldTuple != .none, new: true, emit)
             }
@@ -79,16 +81,54 @@ struct EncodingRun: ~Copyable {
         }
     }
 
-    /// Whether the key that the old tuple carries differs from the new one.
-    private func keyChanged(_ item: RowItem) -> Bool {
-        guard item.row.oldTuple != .none else { return false }
-        for column in item.program.key where column.isIdentity || item.row.oldTuple == .full {
-            let new = batch.cells[Int(item.row.cells) + Int(column.cell)]
-            if new.isUnchanged { continue }
-            let old = batch.cells[Int(item.row.oldCells) + Int(column.cell)]
-            if old.kind != new.kind || !view(old).equals(view(new)) { return true }
+    private func isSkipped(_ operation: Operation) -> Bool { skipped >> operation.rawValue & 1 == 1 }
+
+    private var skipsRows: Bool { isSkipped(.insert) || isSkipped(.update) || isSkipped(.delete) }
+
+    /// Whether a row's operations are all skipped. Debezium takes a key change for a delete and an insert, not for an
+    /// update.
+    private mutating func makesNoEvent(_ row: Row, at index: Int) throws(WeirError) -> Bool {
+        guard isDebezium, skipsRows, row.operation == .update, row.relation >= 0 else {
+            return isSkipped(row.operation)
         }
-        return false
+        let item = RowItem(row: row, index: index, program: context.programs[Int(row.relation)])
+        return try keyChanged(item) ? isSkipped(.delete) && isSkipped(.insert) : isSkipped(.update)
+    }
+
+    /// The events of a change that moved a row to a new key. Those that are skipped keep their places in the ids.
+    private mutating func emitKeyChange(_ item: inout RowItem, _ emit: Emit) throws(WeirError) {
+        if isDebezium && isSkipped(.delete) {
+            item.part += options.tombstones ? 2 : 1
+        } else {
+            try emitChange(&item, .keyChangeDelete, old: true, new: false, emit)
+            try emitTombstone(&item, ofKeyChange: true, emit)
+        }
+        if isDebezium && isSkipped(.insert) { return }
+        try emitChange(&item, .keyChangeCreate, old: false, new: true, emit)
+    }
+
+    /// Whether the old key, written, differs from the new one. What the old tuple lacks is taken to be unchanged; by
+    /// Debezium to be what stands for a missing value.
+    private mutating func keyChanged(_ item: RowItem) throws(WeirError) -> Bool {
+        guard item.row.oldTuple != .none else { return false }
+        var isPossible = false
+        for column in item.program.key where mayDiffer(item.row, column) { isPossible = true }
+        guard isPossible else { return false }
+        let start = out.count
+        let old = try appendKey(item, old: true, ConstantRange())
+        let new = try appendKey(item, old: false, ConstantRange())
+        let isChanged = unsafe !out.view(old.span).equals(out.view(new.span))
+        out.truncate(to: start)
+        return isChanged
+    }
+
+    @inline(__always)
+    private func mayDiffer(_ row: Row, _ column: ColumnProgram) -> Bool {
+        guard column.isIdentity || row.oldTuple == .full else { return isStrict }
+        let new = batch.cells[Int(row.cells) + Int(column.cell)]
+        if new.isUnchanged { return false }
+        let old = batch.cells[Int(row.oldCells) + Int(column.cell)]
+        return old.kind != new.kind || !view(old).equals(view(new))
     }
 
     // MARK: Events of rows
@@ -117,12 +157,15 @@ struct EncodingRun: ~Copyable {
         try emit(event, out)
     }
 
-    private mutating func emitTombstone(_ item: inout RowItem, _ emit: Emit) throws(WeirError) {
+    private mutating func emitTombstone(
+        _ item: inout RowItem, ofKeyChange: Bool = false, _ emit: Emit
+    ) throws(WeirError) {
         // Without a key there is nothing for compaction to forget, but Debezium sends it all the same.
         guard isDebezium, options.tombstones, options.strict || !item.program.key.isEmpty else { return }
         var event = item.event(.tombstone)
         if !item.program.key.isEmpty { event.key = try appendKey(item, old: true, item.program.keyHead) }
         appendHeaders(item, &event)
+        if ofKeyChange { event.add(.newKey, try appendKey(item, old: false, item.program.headerHead)) }
         item.part += 1
         try emit(event, out)
     }
@@ -152,7 +195,7 @@ struct EncodingRun: ~Copyable {
     enum Tuple { case old, new }
 
     /// Appends the key as an object of its columns. The old one for deletes, the new one otherwise; what one tuple
-    /// lacks comes from the other (a TOASTed key that did not change is only in the old tuple).
+    /// lacks comes from the other (a TOASTed key that did not change is only in the old tuple), unless strict.
     private mutating func appendKey(
         _ item: RowItem, old: Bool, _ head: ConstantRange
     ) throws(WeirError) -> EncodedEvent.Part {
@@ -162,7 +205,9 @@ struct EncodingRun: ~Copyable {
             out.append(separator)
             separator = UInt8(ascii: ",")
             var tuple = old ? Tuple.old : .new
-            if old && item.row.cells >= 0 && item.row.oldTuple != .full && !column.isIdentity { tuple = .new }
+            if old && !isStrict && item.row.cells >= 0 && item.row.oldTuple != .full && !column.isIdentity {
+                tuple = .new
+            }
             try appendField(item, column, cell(item.row, column, tuple))
         }
         out.append(UInt8(ascii: "}"))

@@ -109,7 +109,8 @@ extension EncodingRun {
         let isFirst = item.index == 0
         let isLast = item.index == batch.rows.count - 1
         if isLast && part.holdsLastRow { return .last }
-        if isFirst && part.holdsFirstRow { return .first }
+        // The first row of all, unless tables before its own are empty.
+        if isFirst && part.isFirst { return .first }
         if isLast && part.isLastOfTable { return .lastOfTable }
         return isFirst && part.isFirstOfTable ? .firstOfTable : .middle
     }
@@ -149,13 +150,30 @@ extension EncodingRun {
         segments.middle = buildMiddle(subject, transaction)
         let start = segments.bytes.count
         segments.bytes.append(",\"xmin\":null,\"origin\":" as StaticString)
-        if let origin = transaction.originName {
-            segments.bytes.appendString(utf8: origin)
+        if let origin = origin(of: subject) {
+            segments.bytes.appendString(utf8: origin.name)
+            segments.bytes.append(",\"origin_lsn\":" as StaticString)
+            segments.bytes.appendInteger(origin.lsn.rawValue)
         } else {
-            segments.bytes.append("null" as StaticString)
+            segments.bytes.append("null,\"origin_lsn\":null" as StaticString)
         }
-        segments.bytes.append(",\"origin_lsn\":null},\"transaction\":" as StaticString)
+        segments.bytes.append("},\"transaction\":" as StaticString)
         segments.tail = start..<segments.bytes.count
+    }
+
+    /// The origin of a transaction. A message of its own has none, but Debezium forgets one only when the next
+    /// transaction begins.
+    private func origin(of subject: EnvelopeSegments.Subject) -> TransactionOrigin? {
+        guard subject.isAlone && isStrict else {
+            return TransactionOrigin(batch.transactions[Int(subject.transaction)])
+        }
+        return origin(before: Int(subject.transaction))
+    }
+
+    /// The origin of the last transaction before another one of this batch; messages of their own do not count.
+    func origin(before index: Int) -> TransactionOrigin? {
+        guard let last = batch.transactions[..<index].last(where: { $0.xid != 0 }) else { return lastOrigin }
+        return TransactionOrigin(last)
     }
 
     private mutating func buildHead(
@@ -207,6 +225,20 @@ extension EncodingRun {
         }
         segments.bytes.append(",\"lsn\":" as StaticString)
         return start..<segments.bytes.count
+    }
+}
+
+/// Where a transaction came from.
+struct TransactionOrigin {
+    let name: String
+    /// Where it ended there.
+    let lsn: LSN
+
+    /// Nil for a transaction of the server itself.
+    init?(_ transaction: TransactionInfo) {
+        guard let name = transaction.originName else { return nil }
+        self.name = name
+        lsn = transaction.originLSN ?? .zero
     }
 }
 

@@ -28,6 +28,7 @@ public final class EventEncoder {
     private var topicIndexes: [String: Int] = [:]
     private var progress = TransactionProgress()
     private let heads: StandardHeads
+    private var lastOrigin: TransactionOrigin?
     private let clock: () -> Int64
 
     /// Makes an encoder. `clock` tells the time for `ts_ms` outside the source block, in nanoseconds since 1970; it
@@ -50,6 +51,7 @@ public final class EventEncoder {
         self.source = source
         programs.removeAll()
         progress = TransactionProgress()
+        lastOrigin = nil
     }
 
     /// Encodes all rows of a batch, and its heartbeat, behind what the buffer holds, calling `emit` for each event in
@@ -69,10 +71,12 @@ public final class EventEncoder {
             heads: heads)
         var run = EncodingRun(batch: batch, context: context, progress: progress)
         run.rewinds = retain == .duringEmit
+        run.lastOrigin = lastOrigin
         swap(&run.out, &buffer)
         defer {
             swap(&run.out, &buffer)
             progress = run.progress
+            lastOrigin = run.lastOrigin
         }
         try unsafe batch.arena.withUnsafeBufferPointer { (bytes) throws(WeirError) in
             if let start = bytes.baseAddress { unsafe run.arena = ByteView(start: start, count: bytes.count) }
@@ -168,10 +172,8 @@ struct TransactionProgress {
         var count: Int
     }
 
-    /// Identity of the transaction, `.zero` when none is open.
+    /// Identity of the transaction whose BEGIN was emitted, `.zero` when none is open.
     var commitLSN = LSN.zero
-    /// Whether its BEGIN was emitted.
-    var isBegun = false
     /// Events so far.
     var total = 0
     /// Events so far by table, in the order of their first.

@@ -53,17 +53,17 @@ struct HstoreReader {
 
 extension ByteBuffer {
     /// Appends an hstore as an object; pairs in PostgreSQL's order, or in that of Java's HashMap.
-    mutating func appendHstore(_ text: ByteView, javaOrder: Bool) -> Bool {
+    mutating func appendHstore(_ text: ByteView, javaOrder: Bool, astral: Astral = .escaped) -> Bool {
         var reader = HstoreReader(text)
         append(UInt8(ascii: "{"))
         if javaOrder {
-            guard appendHstoreInJavaOrder(text) else { return false }
+            guard appendHstoreInJavaOrder(text, astral) else { return false }
         } else {
             var isFirst = true
             while let pair = reader.next() {
                 if !isFirst { append(UInt8(ascii: ",")) }
                 isFirst = false
-                appendPair(pair.key, pair.value)
+                appendPair(pair.key, pair.value, astral)
             }
             guard !reader.isBroken else { return false }
         }
@@ -74,7 +74,7 @@ extension ByteBuffer {
     /// Appends an hstore as a string that holds the object.
     mutating func appendHstoreString(_ text: ByteView, javaOrder: Bool) -> Bool {
         let start = count
-        guard appendHstore(text, javaOrder: javaOrder) else { return false }
+        guard appendHstore(text, javaOrder: javaOrder, astral: .plain) else { return false }
         appendStringOfTail(from: start)
         return true
     }
@@ -91,7 +91,7 @@ extension ByteBuffer {
         }
     }
 
-    private mutating func appendHstoreInJavaOrder(_ text: ByteView) -> Bool {
+    private mutating func appendHstoreInJavaOrder(_ text: ByteView, _ astral: Astral) -> Bool {
         var reader = HstoreReader(text)
         var pairs: [(key: HstoreReader.Item, value: HstoreReader.Item)] = []
         while let pair = reader.next() { pairs.append(pair) }
@@ -99,26 +99,26 @@ extension ByteBuffer {
         let order = JavaHashOrder.order(pairs.map { JavaHashOrder.hash(escapedUTF8: $0.key.raw) })
         for (place, index) in order.enumerated() {
             if place > 0 { append(UInt8(ascii: ",")) }
-            appendPair(pairs[index].key, pairs[index].value)
+            appendPair(pairs[index].key, pairs[index].value, astral)
         }
         return true
     }
 
-    private mutating func appendPair(_ key: HstoreReader.Item, _ value: HstoreReader.Item) {
+    private mutating func appendPair(_ key: HstoreReader.Item, _ value: HstoreReader.Item, _ astral: Astral) {
         append(UInt8(ascii: "\""))
-        appendUnescaping(key.raw)
+        appendUnescaping(key.raw, astral)
         append("\":" as StaticString)
         if value.isNull {
             append("null" as StaticString)
         } else {
             append(UInt8(ascii: "\""))
-            appendUnescaping(value.raw)
+            appendUnescaping(value.raw, astral)
             append(UInt8(ascii: "\""))
         }
     }
 
     /// Appends text whose backslashes protect the byte after them, with JSON's escapes instead.
-    mutating func appendUnescaping(_ raw: ByteView) {
+    mutating func appendUnescaping(_ raw: ByteView, _ astral: Astral) {
         var start = 0
         var index = 0
         while index < raw.count {
@@ -126,10 +126,10 @@ extension ByteBuffer {
                 index += 1
                 continue
             }
-            appendEscaped(raw[start..<index])
+            appendEscaped(raw[start..<index], astral: astral)
             start = index + 1
             index += 2
         }
-        appendEscaped(raw[min(start, raw.count)..<raw.count])
+        appendEscaped(raw[min(start, raw.count)..<raw.count], astral: astral)
     }
 }

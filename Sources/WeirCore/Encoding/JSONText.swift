@@ -6,6 +6,14 @@
 
 /// JSON's pieces, written as Jackson writes them: the bytes Debezium's consumers know.
 extension ByteBuffer {
+    /// What becomes of characters beyond U+FFFF.
+    enum Astral {
+        /// Two escapes, as in `\uD83D\uDE00`: Jackson's writer of UTF-8.
+        case escaped
+        /// Themselves: Jackson's writer of text, whose result goes into another string.
+        case plain
+    }
+
     /// Appends text between quotes, escaped.
     @inline(__always)
     mutating func appendString(_ text: ByteView) {
@@ -24,25 +32,31 @@ extension ByteBuffer {
     }
 
     /// Appends text with JSON's escapes: eight bytes at a time are copied first and looked at then, so that text
-    /// without a quote, backslash or control character costs a copy.
-    mutating func appendEscaped(_ text: ByteView) {
+    /// without a quote, backslash, control character or character beyond U+FFFF costs a copy.
+    mutating func appendEscaped(_ text: ByteView, astral: Astral = .escaped) {
         var index = 0
         while index < text.count {
-            let chunk = min(text.count - index, 4096)
+            var chunk = min(text.count - index, 4096)
+            // A character stays in one piece.
+            for _ in 0..<3 where index + chunk < text.count && text[index + chunk] & 0xC0 == 0x80 { chunk -= 1 }
             let to = unsafe room(chunk * 6 + 8)
-            let written = unsafe escape(text.start + index, chunk, to)
+            let written = unsafe escape(text.start + index, chunk, to, astral)
             unsafe advance(written)
             index += chunk
         }
     }
 
     /// Appends a string's UTF-8 as a JSON string. For names and settings; values come as bytes.
-    public mutating func appendString(utf8 text: String) {
+    public mutating func appendString(utf8 text: String) { appendString(utf8: text, astral: .escaped) }
+
+    mutating func appendString(utf8 text: String, astral: Astral) {
+        append(UInt8(ascii: "\""))
         var copy = text
         copy.withUTF8 { bytes in
-            guard let start = bytes.baseAddress else { return append("\"\"" as StaticString) }
-            unsafe appendString(ByteView(start: start, count: bytes.count))
+            guard let start = bytes.baseAddress else { return }
+            unsafe appendEscaped(ByteView(start: start, count: bytes.count), astral: astral)
         }
+        append(UInt8(ascii: "\""))
     }
 
     /// Appends a range of another buffer's written bytes as a JSON string.
@@ -100,13 +114,16 @@ private func hexDigit(_ nibble: UInt8, letters: UInt8) -> UInt8 {
 /// Copies `count` bytes with JSON's escapes and returns how many were written: at most six for each, and up to eight
 /// bytes beyond them are touched.
 @unsafe
-private func escape(_ from: UnsafePointer<UInt8>, _ count: Int, _ start: UnsafeMutablePointer<UInt8>) -> Int {
+private func escape(
+    _ from: UnsafePointer<UInt8>, _ count: Int, _ start: UnsafeMutablePointer<UInt8>, _ astral: ByteBuffer.Astral
+) -> Int {
     var to = unsafe start
     var index = 0
+    let leads: UInt64 = astral == .escaped ? .max : 0
     while index + 8 <= count {
         let word = unsafe UnsafeRawPointer(from + index).loadUnaligned(as: UInt64.self).littleEndian
         unsafe UnsafeMutableRawPointer(to).storeBytes(of: word.littleEndian, as: UInt64.self)
-        let special = specialBytes(word)
+        let special = specialBytes(word) | leadBytes(word) & leads
         if special == 0 {
             unsafe to += 8
             index += 8
@@ -119,6 +136,8 @@ private func escape(_ from: UnsafePointer<UInt8>, _ count: Int, _ start: UnsafeM
                 unsafe to[0] = UInt8(ascii: "\\")
                 unsafe to[1] = byte
                 unsafe to += 2
+            } else if byte >= 0xF0 {
+                index += unsafe escapeAstral(from + index, count - index, &to) - 1
             } else {
                 unsafe to = escapeByte(byte, to)
             }
@@ -127,7 +146,9 @@ private func escape(_ from: UnsafePointer<UInt8>, _ count: Int, _ start: UnsafeM
     }
     while index < count {
         let byte = unsafe from[index]
-        if byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") {
+        if byte >= 0xF0 && leads != 0 {
+            index += unsafe escapeAstral(from + index, count - index, &to) - 1
+        } else if byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") {
             unsafe to.pointee = byte
             unsafe to += 1
         } else {
@@ -148,6 +169,43 @@ private func specialBytes(_ word: UInt64) -> UInt64 {
     let quotes = word ^ (ones &* 0x22)
     let slashes = word ^ (ones &* 0x5C)
     return (control | ((quotes &- ones) & ~quotes) | ((slashes &- ones) & ~slashes)) & highs
+}
+
+/// High bit set in each byte that begins a character of four.
+@inline(__always)
+private func leadBytes(_ word: UInt64) -> UInt64 {
+    word & word << 1 & word << 2 & word << 3 & 0x8080_8080_8080_8080
+}
+
+/// Writes the character of four bytes as two escapes and returns 4; a byte that begins none is copied, which makes 1.
+@inline(never)
+@unsafe
+private func escapeAstral(
+    _ from: UnsafePointer<UInt8>, _ count: Int, _ to: inout UnsafeMutablePointer<UInt8>
+) -> Int {
+    var scalar = unsafe UInt32(from[0] & 7)
+    var length = 1
+    while length < min(count, 4), unsafe from[length] & 0xC0 == 0x80 {
+        scalar = unsafe scalar << 6 | UInt32(from[length] & 0x3F)
+        length += 1
+    }
+    guard length == 4, 0x1_0000...0x10_FFFF ~= scalar else {
+        unsafe to[0] = from[0]
+        unsafe to += 1
+        return 1
+    }
+    let offset = scalar - 0x1_0000
+    for half in 0..<2 {
+        let unit = half == 0 ? 0xD800 | offset >> 10 : 0xDC00 | offset & 0x3FF
+        unsafe to[0] = UInt8(ascii: "\\")
+        unsafe to[1] = UInt8(ascii: "u")
+        for place in 0..<4 {
+            let nibble = UInt8(truncatingIfNeeded: unit >> UInt32(12 - 4 * place)) & 15
+            unsafe to[2 + place] = hexDigit(nibble, letters: UInt8(ascii: "A"))
+        }
+        unsafe to += 6
+    }
+    return 4
 }
 
 @inline(never)

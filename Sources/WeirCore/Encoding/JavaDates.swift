@@ -10,14 +10,17 @@ enum JavaDates {
         if text.equals("-infinity") { return CalendarDate(year: 292_269_055, month: 12, day: 2).epochDay }
         var reader = CalendarReader(text)
         guard let date = reader.date(), reader.endOfEra() else { return nil }
-        let isSkipped = date.year == 1582 && date.month == 10 && (5...14).contains(date.day)
-        return withoutEra(date).epochDay + (isSkipped ? 10 : 0)
+        return withoutEra(date).epochDay + daysSkipped(date)
     }
 
-    /// Days since 1970 of a timestamp's date: by the Julian calendar before 1582-10-15, or without its era when it
-    /// has a time zone.
+    /// Seconds since 1970 of the timestamp with zone that stands for the one before all others.
+    static let negativeInfiniteZoned =
+        Int64(CalendarDate(year: 292_269_055, month: 12, day: 2).epochDay) * 86_400 + 23 * 3600
+
+    /// Days since 1970 of a timestamp's date: by the Julian calendar before 1582-10-15; when it has a time zone,
+    /// without its era, and days that the calendar skipped in 1582 move on by ten.
     static func epochDay(of date: CalendarDate, zoned: Bool) -> Int {
-        if zoned { return withoutEra(date).epochDay }
+        if zoned { return withoutEra(date).epochDay + daysSkipped(date) }
         let isJulian = (date.year, date.month, date.day) < (1582, 10, 15)
         return isJulian ? date.julianEpochDay : date.epochDay
     }
@@ -27,6 +30,10 @@ enum JavaDates {
 
     /// A time of day with zone, of microseconds, cut to seconds; 24:00 is 00:00.
     static func zonedTime(_ micros: Int64) -> Int64 { micros % 86_400_000_000 / 1_000_000 * 1_000_000 }
+
+    private static func daysSkipped(_ date: CalendarDate) -> Int {
+        date.year == 1582 && date.month == 10 && (5...14).contains(date.day) ? 10 : 0
+    }
 
     private static func withoutEra(_ date: CalendarDate) -> CalendarDate {
         date.year > 0 ? date : CalendarDate(year: 1 - date.year, month: date.month, day: date.day)

@@ -54,15 +54,19 @@ final class RelationProgram {
     }
 
     private static func keyColumns(_ relation: Relation, _ settings: EncoderSettings) throws(WeirError) -> [Int] {
-        guard let names = settings.keyColumns[relation.origin] ?? settings.keyColumns[relation.table] else {
-            return relation.keyColumns
+        let configured = settings.debezium.keyColumns.first { $0.tables.matches(relation.origin) }
+        guard let names = configured?.columns else {
+            // Debezium keeps to the primary key, else the first unique index, also where a delete has other columns.
+            let declared = relation.primaryKey.isEmpty ? relation.uniqueKey : relation.primaryKey
+            let isStrict = settings.format == .debezium && settings.debezium.strict
+            return isStrict && !declared.isEmpty || relation.keyColumns.isEmpty ? declared : relation.keyColumns
         }
         var indexes: [Int] = []
         for name in names {
             guard let index = relation.columnIndex(name) else {
                 throw WeirError(
                     .tableUnusable, stage: .sink, "The configured key column \"\(name)\" does not exist.",
-                    advice: "Correct the sink's key columns for this table."
+                    advice: "Correct `message.key.columns` for this table."
                 ).at(table: relation.origin)
             }
             indexes.append(index)
@@ -105,6 +109,8 @@ private struct Compiler: ~Copyable {
         program.isIdentity = relation.identity == .full || column.isIdentity
         program.isStrict = settings.format == .debezium && settings.debezium.strict
         program.hasSchema = hasSchemas
+        program.isLostWithNull = plan.isLostWithNull
+        program.delimiter = plan.delimiter
         program.name = constant { bytes in
             bytes.appendString(utf8: column.name)
             bytes.append(UInt8(ascii: ":"))
@@ -198,10 +204,11 @@ private struct StandInWriter {
             }
             bytes.append(UInt8(ascii: "]"))
         case .object, .objectText:
+            let astral: ByteBuffer.Astral = shape == .object ? .escaped : .plain
             bytes.append(UInt8(ascii: "{"))
-            bytes.appendString(utf8: text)
+            bytes.appendString(utf8: text, astral: astral)
             bytes.append(UInt8(ascii: ":"))
-            bytes.appendString(utf8: text)
+            bytes.appendString(utf8: text, astral: astral)
             bytes.append(UInt8(ascii: "}"))
             if shape == .objectText { bytes.appendStringOfTail(from: start) }
         case .uuids:

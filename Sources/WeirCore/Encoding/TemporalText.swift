@@ -77,16 +77,15 @@ extension ByteBuffer {
         return true
     }
 
-    /// Appends a timetz as `"11:14:15.5Z"`, shifted to UTC.
-    mutating func appendZonedTime(_ text: ByteView, throughJava: Bool) -> Bool {
+    /// Appends a timetz as `"11:14:15.5Z"`, shifted to UTC. 24:00 at UTC, which is no other time, stays unless strict.
+    mutating func appendZonedTime(_ text: ByteView, _ column: ColumnProgram) -> Bool {
         var reader = CalendarReader(text)
         guard var micros = reader.time(), let offset = reader.offset(), reader.isAtEnd else { return false }
         append(UInt8(ascii: "\""))
-        if throughJava { micros = JavaDates.zonedTime(micros) }
-        let shifted = micros - offset * 1_000_000
-        // 24:00:00 exactly at UTC has no other name; everything else wraps around the day.
-        appendClock(
-            shifted == Self.microsPerDay ? shifted : floorDivide(shifted, Self.microsPerDay).remainder, digits: -1)
+        let isEndOfDay = micros == Self.microsPerDay && offset == 0 && !column.isStrict
+        if column.isThroughJava { micros = JavaDates.zonedTime(micros) }
+        let shifted = floorDivide(micros - offset * 1_000_000, Self.microsPerDay).remainder
+        appendClock(isEndOfDay ? micros : shifted, digits: -1)
         append("Z\"" as StaticString)
         return true
     }
@@ -164,13 +163,16 @@ extension ByteBuffer {
     mutating func appendZonedTimestamp(_ text: ByteView, _ column: ColumnProgram) -> Bool {
         let digits = column.scale == 0 ? -1 : Int(column.scale)
         append(UInt8(ascii: "\""))
-        if copyTimestamp(text, zoned: true, digits: digits) {
+        if !column.isThroughJava && copyTimestamp(text, zoned: true, digits: digits) {
             append("Z\"" as StaticString)
             return true
         }
         switch TimestampValue(text, zoned: true, throughJava: column.isThroughJava) {
         case .finite(let seconds, let micros):
             appendTimestamp(seconds, micros, digits: digits)
+            append(UInt8(ascii: "Z"))
+        case .negativeInfinity where column.isThroughJava:
+            appendTimestamp(JavaDates.negativeInfiniteZoned, 0, digits: digits)
             append(UInt8(ascii: "Z"))
         case .infinity, .negativeInfinity: append(text)
         case nil: return false

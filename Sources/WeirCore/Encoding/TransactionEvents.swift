@@ -1,15 +1,8 @@
 /// Transaction metadata: BEGIN and END events and the block in each event of the transaction.
 ///
-/// Source: Debezium's `TransactionMonitor`. The id of a BEGIN is the transaction's first event's, that of an END names
-/// the commit's end.
+/// Source: Debezium's `TransactionMonitor`. The id of a BEGIN names the position that the server sent with it, that of
+/// an END the commit's end. A transaction of which nothing becomes an event has both all the same.
 extension EncodingRun {
-    /// Resets the counters when another transaction starts.
-    mutating func openTransaction(_ index: Int) {
-        let transaction = batch.transactions[index]
-        guard progress.commitLSN != transaction.commitLSN else { return }
-        progress = TransactionProgress()
-        progress.commitLSN = transaction.commitLSN
-    }
 
     /// Appends null, or the block that tells the event's place in its transaction.
     mutating func appendTransactionBlock(_ row: Row, collection: String) {
@@ -24,29 +17,35 @@ extension EncodingRun {
         out.append(UInt8(ascii: "}"))
     }
 
-    /// Emits BEGIN before the transaction's first event.
-    mutating func beginTransaction(_ row: Row, _ emit: Emit) throws(WeirError) {
-        guard context.topics.transaction >= 0, !progress.isBegun, takesPart(row) else { return }
-        progress.isBegun = true
-        let index = Int(row.transaction)
+    /// Emits BEGIN when another transaction starts. Where no position came with it, it is the first row's.
+    mutating func beginTransaction(_ index: Int, firstLSN: LSN, _ emit: Emit) throws(WeirError) {
+        let transaction = batch.transactions[index]
+        guard progress.commitLSN != transaction.commitLSN else { return }
+        progress = TransactionProgress()
+        progress.commitLSN = transaction.commitLSN
+        let position = transaction.beginLSN ?? firstLSN
         var event = EncodedEvent(
             role: .transactionBegin, topic: context.topics.transaction, row: -1, transaction: index)
-        event.key = appendTransactionKey(index, row.lsn)
+        event.key = appendTransactionKey(index, position)
         let head = context.heads.view(context.heads.transactionValue)
         let start = out.beginPart(head)
         out.append("{\"status\":\"BEGIN\",\"id\":\"" as StaticString)
-        appendTransactionID(batch.transactions[index].xid, row.lsn)
+        appendTransactionID(transaction.xid, position)
         out.append("\",\"event_count\":null,\"data_collections\":null,\"ts_ms\":" as StaticString)
-        out.appendInteger(floorDivide(batch.transactions[index].commitTime, 1000).quotient)
+        out.appendInteger(floorDivide(transaction.commitTime, 1000).quotient)
         out.append(UInt8(ascii: "}"))
         event.value = out.endPart(start, head)
         try emit(event, out)
     }
 
-    /// Emits END if the transaction ends in this batch and had an event.
+    /// Emits END if the transaction ends in this batch, behind BEGIN where no row was left to begin it.
     mutating func endTransaction(_ index: Int, _ emit: Emit) throws(WeirError) {
         let transaction = batch.transactions[index]
-        guard transaction.ends, progress.isBegun, progress.commitLSN == transaction.commitLSN else { return }
+        guard transaction.ends, transaction.xid != 0, batch.snapshot == nil else { return }
+        if progress.commitLSN != transaction.commitLSN {
+            guard let position = transaction.beginLSN else { return }
+            try beginTransaction(index, firstLSN: position, emit)
+        }
         var event = EncodedEvent(
             role: .transactionEnd, topic: context.topics.transaction, row: -1, transaction: index)
         event.key = appendTransactionKey(index, transaction.endLSN)
@@ -74,7 +73,7 @@ extension EncodingRun {
     }
 
     /// Whether the row belongs to a transaction that metadata is about: no snapshot, no message of its own.
-    private func takesPart(_ row: Row) -> Bool {
+    func takesPart(_ row: Row) -> Bool {
         if row.operation == .message && !row.flags.contains(.transactional) { return false }
         return batch.snapshot == nil && row.operation != .read
     }

@@ -48,6 +48,18 @@ enum ValueCode: UInt8, BitwiseCopyable {
     case array, arrayStrict
     /// An array of any number of dimensions, nested.
     case arrayNested
+    /// Null, whatever the value: Debezium's rendering of bit(n)[].
+    case null
+    /// An empty array, or null for an empty one: Debezium's rendering of oidvector and int2vector.
+    case emptyArray
+
+    /// Renderings of numeric, whose arrays Debezium loses when one element is NaN or infinite.
+    var isNumeric: Bool {
+        switch self {
+        case .decimal, .variableDecimal, .decimalDouble, .decimalString: true
+        default: false
+        }
+    }
 }
 
 /// A part of a program's constants.
@@ -77,6 +89,10 @@ struct ColumnProgram: BitwiseCopyable {
     var isStrict = false
     /// A schema tells what the value is: what fits none is written as Debezium does, or refused.
     var hasSchema = false
+    /// What parts an array's elements.
+    var delimiter = UInt8(ascii: ",")
+    /// An array in which a NULL makes the whole of it null: Debezium's rendering of ltree[], tsvector[], enums[].
+    var isLostWithNull = false
     /// `"name":`, escaped.
     var name = ConstantRange()
     /// What NULL looks like: `null`, or the type's fallback where the column is NOT NULL.

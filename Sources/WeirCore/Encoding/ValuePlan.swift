@@ -5,8 +5,12 @@ struct ValuePlan {
     var scale: Int16 = 0
     /// Debezium's value where a NOT NULL column has none, as JSON.
     var fallback = "\"\""
-    /// Whether the placeholder of an unchanged value is an array of strings, not a string.
+    /// What stands for an unchanged value.
     var placeholder = Placeholder.string
+    /// What parts an array's elements.
+    var delimiter = UInt8(ascii: ",")
+    /// Whether a NULL in the array makes it null.
+    var isLostWithNull = false
 
     /// Whether a column's literal default takes the fallback's place.
     var takesDefault: Bool {
@@ -56,6 +60,7 @@ struct ValuePlan {
             ValuePlan(.point, #"{"x":0.0,"y":0.0,"wkb":"AQEAAAAAAAAAAAAAAAAAAAAAAAAA","srid":null}"#)
         case .array(let element): array(element, type, options)
         case .name: ValuePlan(options.strict ? .snapshotString : .string)
+        case .other where type.isVector: options.strict ? ValuePlan(.emptyArray, "[]", .null) : ValuePlan(.string)
         case .tsquery, .pgLSN, .box, .lseg, .path, .polygon, .circle, .line, .multirange, .composite, .other:
             options.strict ? nil : ValuePlan(.string)
         case .text, .varchar, .bpchar, .char, .citext, .json, .jsonb, .xml, .tsvector, .ltree, .enumeration,
@@ -148,6 +153,12 @@ struct ValuePlan {
         guard let plan = debezium(inherited, options) else { return nil }
         var array = ValuePlan(options.strict ? .arrayStrict : .array, "[]", scale: Int(plan.scale), .strings)
         array.element = plan.code
+        array.delimiter = element.arrayDelimiter
+        switch element.kind {
+        case .bit where options.strict: array.code = .null
+        case .ltree, .tsvector, .enumeration: array.isLostWithNull = options.strict
+        default: break
+        }
         switch element.kind {
         case .bytea:
             if options.binary == .bytes {
@@ -163,7 +174,9 @@ struct ValuePlan {
             default: array.placeholder = .integers
             }
         case .uuid: array.placeholder = .uuids
-        default: break
+        case .text, .varchar, .bpchar, .json, .jsonb: break
+        // Debezium has a placeholder for no other element, and null is what becomes of its text.
+        default: if options.strict { array.placeholder = .null }
         }
         return array
     }
@@ -187,6 +200,7 @@ struct ValuePlan {
             let plan = flat(element)
             var array = ValuePlan(.arrayNested, scale: Int(plan.scale))
             array.element = plan.code
+            array.delimiter = element.arrayDelimiter
             return array
         default: return ValuePlan(.string)
         }

@@ -61,6 +61,12 @@ extension ByteBuffer {
         case .array: return appendArray(text, column, .text)
         case .arrayStrict: return appendArray(text, column, .lost)
         case .arrayNested: return appendArray(text, column, .nested)
+        case .null:
+            append("null" as StaticString)
+            return true
+        case .emptyArray:
+            append(text.isEmpty ? "null" : "[]" as StaticString)
+            return true
         case .json:
             appendJSON(text)
             return true
@@ -82,8 +88,8 @@ extension ByteBuffer {
         case .decimalDouble: return appendDecimalAsDouble(text)
         case .decimalString: return appendDecimalString(text, scale: scale, strict: column.isStrict)
         case .money: return appendMoney(text, scale: scale)
-        case .moneyDouble: return appendMoneyDouble(text, scale: scale)
-        case .moneyString: return appendMoneyString(text, scale: scale)
+        case .moneyDouble: return appendMoneyDouble(text)
+        case .moneyString: return appendMoneyString(text)
         default:
             guard DecimalDigits(text) != nil else { return appendNumericWord(text, strict: false) }
             append(text)
@@ -107,7 +113,7 @@ extension ByteBuffer {
         case .timestampISO: appendTimestampISO(text, column)
         case .timestampPlain: appendTimestampPlain(text)
         case .zonedTimestamp: appendZonedTimestamp(text, column)
-        case .zonedTime: appendZonedTime(text, throughJava: column.isThroughJava)
+        case .zonedTime: appendZonedTime(text, column)
         case .intervalMicros: appendIntervalMicros(text, inDouble: false)
         case .intervalMicrosInDouble: appendIntervalMicros(text, inDouble: true)
         default: appendIntervalISO(text)

@@ -51,6 +51,12 @@ public struct ColumnType: Hashable, Sendable {
         modifier >= 4 ? Int(((modifier - 4) & 0x7FF) ^ 1024) - 1024 : nil
     }
 
+    /// oidvector and int2vector: arrays to the catalog, but with a text form of their own.
+    public var isVector: Bool { oid == 22 || oid == 30 }
+
+    /// What parts the elements in the text form of an array of this type: `typdelim`, a semicolon for box alone.
+    public var arrayDelimiter: UInt8 { kind == .box ? UInt8(ascii: ";") : UInt8(ascii: ",") }
+
     /// Fractional digits of time and timestamp types, 0 to 6; 6 when undeclared.
     public var fractionDigits: Int {
         (0...6).contains(modifier) ? Int(modifier) : 6

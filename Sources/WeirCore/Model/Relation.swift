@@ -8,7 +8,8 @@ public struct Column: Hashable, Sendable {
     public let isIdentity: Bool
     /// Declared NOT NULL (directly or by a primary key).
     public let isNotNull: Bool
-    /// The default's value in text form when it is a literal; nil when there is none or it is an expression.
+    /// What events have for the column's default, in the text form of its type: see ``DebeziumDefault``. Nil when there
+    /// is none.
     public let defaultText: String?
     /// What a target needs to have the column as the source has it; nil where no catalog was asked.
     public let details: ColumnDetails?
@@ -59,6 +60,9 @@ public final class Relation: Sendable {
     /// Indexes of the columns an event's key is made of, in key order: the primary key, else the replica identity
     /// index; empty when there is neither.
     public let keyColumns: [Int]
+    /// Indexes of the columns of the first unique index of a table without primary key, by the indexes' names; they may
+    /// be NULL. What Debezium takes for the key there.
+    public let uniqueKey: [Int]
     /// Topic chosen by a route transform; nil means the sink's own rule. Sinks without topics pass over it.
     public let route: String?
     /// What a target needs to create or change the table; nil where no catalog was asked.
@@ -68,7 +72,8 @@ public final class Relation: Sendable {
     /// from the primary key and the replica identity.
     public init(
         oid: UInt32, table: TableName, origin: TableName? = nil, columns: [Column], identity: ReplicaIdentity,
-        primaryKey: [Int] = [], keyColumns: [Int]? = nil, route: String? = nil, details: RelationDetails? = nil
+        primaryKey: [Int] = [], keyColumns: [Int]? = nil, uniqueKey: [Int] = [], route: String? = nil,
+        details: RelationDetails? = nil
     ) {
         self.oid = oid
         self.table = table
@@ -78,6 +83,7 @@ public final class Relation: Sendable {
         self.primaryKey = primaryKey
         let indexKey = identity == .index ? columns.indices.filter { columns[$0].isIdentity } : []
         self.keyColumns = keyColumns ?? (primaryKey.isEmpty ? indexKey : primaryKey)
+        self.uniqueKey = uniqueKey
         self.route = route
         self.details = details
     }

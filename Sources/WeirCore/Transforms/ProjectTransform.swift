@@ -94,7 +94,8 @@ final class ProjectTransform: Transform {
             oid: relation.oid, table: relation.table, origin: relation.origin, columns: columns,
             identity: losesIdentity ? .nothing : relation.identity,
             primaryKey: primaryKey.count == relation.primaryKey.count ? primaryKey : [],
-            keyColumns: moved(relation.keyColumns), route: relation.route, details: relation.details)
+            keyColumns: moved(relation.keyColumns), uniqueKey: moved(relation.uniqueKey), route: relation.route,
+            details: relation.details)
     }
 
     private static func keyLoss(_ lost: [Int], of relation: Relation) -> WeirError {

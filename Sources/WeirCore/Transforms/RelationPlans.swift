@@ -45,7 +45,8 @@ extension Relation {
     func relabeled(table: TableName? = nil, columns: [Column]? = nil, route: String? = nil) -> Relation {
         Relation(
             oid: oid, table: table ?? self.table, origin: origin, columns: columns ?? self.columns, identity: identity,
-            primaryKey: primaryKey, keyColumns: keyColumns, route: route ?? self.route, details: details)
+            primaryKey: primaryKey, keyColumns: keyColumns, uniqueKey: uniqueKey, route: route ?? self.route,
+            details: details)
     }
 }
 

@@ -103,14 +103,14 @@ import Testing
 
     @Test func configuredColumnsMakeTheKey() throws {
         var settings = EncoderSettings(prefix: "weir")
-        settings.keyColumns[orders.table] = ["n", "id"]
+        settings.debezium.keyColumns = [EventKeyColumns(tables: try TablePattern("*.ord*"), columns: ["n", "id"])]
         let events = try EncodingBench(settings).events(batch(.insert, new: ["a", "1", nil]))
         #expect(events[0].key == #"{"n":1,"id":"a"}"#)
         // The column beside the identity is not in the old tuple: no key change is made up from that.
         let update = try EncodingBench(settings).events(
             batch(.update, old: ["a", nil, nil], tuple: .key, new: ["a", "2", nil]))
         #expect(update.map(\.role) == [.change])
-        settings.keyColumns[orders.table] = ["nope"]
+        settings.debezium.keyColumns[0].columns = ["nope"]
         let bench = EncodingBench(settings)
         let error = #expect(throws: WeirError.self) { try bench.events(batch(.insert, new: ["a", "1", nil])) }
         #expect(error?.code == .tableUnusable && error?.table == orders.table)

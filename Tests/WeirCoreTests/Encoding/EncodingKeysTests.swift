@@ -17,16 +17,14 @@ import Testing
     }
 
     @Test func configuredKeysAndTransactions() throws {
+        let choices = [("zoo.by_index", ["a"]), ("zoo.pair_key", ["n", "b"]), ("zoo.full_nopk", ["a"])]
+        let keys = try choices.map { EventKeyColumns(tables: try TablePattern($0.0), columns: $0.1) }
         let lines = try lines { settings in
             settings.debezium.transactionMetadata = true
             settings.debezium.tombstones = false
             settings.debezium.binary = .base64
             settings.debezium.skippedOperations = [.truncate]
-            settings.keyColumns = [
-                TableName(schema: "zoo", name: "by_index"): ["a"],
-                TableName(schema: "zoo", name: "pair_key"): ["n", "b"],
-                TableName(schema: "zoo", name: "full_nopk"): ["a"],
-            ]
+            settings.debezium.keyColumns = keys
         }
         // Debezium prints the identity of a Java object as the name of the messages' collection, and orders by it.
         let collection = #"{"data_collection":"message","event_count":1}"#

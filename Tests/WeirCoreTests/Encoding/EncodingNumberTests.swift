@@ -125,13 +125,30 @@ import Testing
     @Test(arguments: [
         ("$1,234.56", "1234.56"), ("-$0.01", "-0.01"), ("($5.00)", "-5.00"), ("1.234,56 €", "1234.56"),
         ("$92,233,720,368,547,758.07", "92233720368547758.07"),
-        ("-$92,233,720,368,547,758.08", "-92233720368547758.08"), ("$1,234", "1234.00"), ("¥1,234", "1234.00"),
-        ("$92,233,720,368,547,758.08", nil), ("free", nil),
+        ("-$92,233,720,368,547,758.08", "-92233720368547758.08"), ("¥1,234", "1234"), ("¥1,234,567", "1234567"),
+        ("1,234.567", "1234.567"), ("$92,233,720,368,547,758.08", nil), ("free", nil), ("1.2345678901234567890", nil),
     ])
     func money(_ text: String, _ expected: String?) throws {
         var strings = bench
         strings.settings.debezium.decimal = .string
         #expect(try strings.json(text, .type(.money)) == expected.map { "\"\($0)\"" })
+    }
+
+    /// Recorded from Debezium 3.6.3: `money.fraction.digits` is about the precise mode only.
+    @Test(
+        arguments: [
+            (0, "$1,234.56", "BNM="), (0, "$0.50", "AQ=="), (0, "-$0.50", "/w=="), (0, "-$1.49", "/w=="),
+            (0, "$0.49", "AA=="), (2, "$1,234.56", "AeJA"), (4, "$1,234.56", "ALxhAA=="),
+            (4, "$92,233,720,368,547,758.07", "Mf////////+c"),
+        ] as [(Int, String, String)])
+    func moneyInOtherDigits(_ digits: Int, _ text: String, _ expected: String) throws {
+        var bench = bench
+        bench.settings.debezium.moneyFractionDigits = digits
+        #expect(try bench.json(text, .type(.money)) == "\"\(expected)\"")
+        bench.settings.debezium.decimal = .string
+        let two = try bench.json(text, .type(.money))
+        bench.settings.debezium.moneyFractionDigits = 2
+        #expect(try bench.json(text, .type(.money)) == two)
     }
 
     @Test(arguments: [

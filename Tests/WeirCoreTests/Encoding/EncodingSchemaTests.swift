@@ -59,10 +59,10 @@ import Testing
             $0.binary = .base64
             $0.skippedOperations = [.truncate]
         }
-        run.settings.keyColumns = [
-            TableName(schema: "zoo", name: "by_index"): ["a"], TableName(schema: "zoo", name: "pair_key"): ["n", "b"],
-            TableName(schema: "zoo", name: "full_nopk"): ["a"],
-        ]
+        let choices = [("zoo.by_index", ["a"]), ("zoo.pair_key", ["n", "b"]), ("zoo.full_nopk", ["a"])]
+        run.settings.debezium.keyColumns = choices.compactMap { choice in
+            (try? TablePattern(choice.0)).map { EventKeyColumns(tables: $0, columns: choice.1) }
+        }
         return run
     }
 

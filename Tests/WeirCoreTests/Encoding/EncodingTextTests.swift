@@ -21,6 +21,8 @@ import Testing
             case "\u{0}"..<"\u{20}":
                 let code = String(scalar.value, radix: 16, uppercase: true)
                 result += "\\u" + String(repeating: "0", count: 4 - code.count) + code
+            case "\u{10000}"...:
+                result += scalar.utf16.map { "\\u" + String($0, radix: 16, uppercase: true) }.joined()
             default: result.unicodeScalars.append(scalar)
             }
         }
@@ -60,8 +62,74 @@ import Testing
             }
             #expect(appended(text) == "\"\(escaped(text))\"")
         }
-        let long = String(repeating: "0123456\u{1}", count: 3000)
-        #expect(appended(long) == "\"\(escaped(long))\"")
+        for pattern in ["0123456\u{1}", "😀", "a😀", "ab😀", "abc😀", "é", "日本"] {
+            let long = String(repeating: pattern, count: 3000)
+            #expect(appended(long) == "\"\(escaped(long))\"")
+        }
+    }
+
+    /// What is not UTF-8 is left as it is, and nothing beyond the text is read.
+    @Test func brokenCharactersAreCopied() {
+        for bytes in [[0xF0], [0xF0, 0x9F, 0x98], [0xF0, 0x41], [0xF8, 0x88, 0x80, 0x80], [0xF4, 0x90, 0x80, 0x80]]
+            as [[UInt8]]
+        {
+            for padding in 0..<9 {
+                let text = [UInt8](repeating: 0x61, count: padding) + bytes
+                var buffer = ByteBuffer(capacity: 8)
+                text.withUnsafeBufferPointer { all in
+                    guard let start = all.baseAddress else { return }
+                    unsafe buffer.appendString(ByteView(start: start, count: all.count))
+                }
+                let written = buffer.withUnsafeBytes { unsafe Array($0) }
+                #expect(written == [0x22] + text + [0x22])
+            }
+        }
+    }
+
+    /// Debezium writes hstore's object into a text first, where such characters stay as they are.
+    @Test func charactersBeyondTheBasicPlane() throws {
+        #expect(try bench.json("a😀", .text) == #""a\uD83D\uDE00""#)
+        #expect(try bench.json("{😀}", .type(.array(.text))) == #"["\uD83D\uDE00"]"#)
+        #expect(try bench.json(#""😀"=>"b""#, .type(.hstore)) == #""{\"\uD83D\uDE00\":\"b\"}""#)
+        var map = bench
+        map.settings.debezium.hstore = .map
+        #expect(try map.json(#""😀"=>"b""#, .type(.hstore)) == #"{"\uD83D\uDE00":"b"}"#)
+    }
+
+    /// The only built-in type whose arrays have another delimiter.
+    @Test func arraysOfBoxes() throws {
+        let text = "{(1,1),(0,0);NULL;(3,3),(2,2)}"
+        #expect(try bench.json(text, .type(.array(.type(.box)))) == #"["(1,1),(0,0)",null,"(3,3),(2,2)"]"#)
+        #expect(try flat.json(text, .type(.array(.type(.box)))) == #"["(1,1),(0,0)",null,"(3,3),(2,2)"]"#)
+        #expect(try bench.json("{(1,1),(0,0),(3,3),(2,2)}", .type(.array(.type(.box)))) != nil)
+        #expect(try bench.json("{(1,1);}", .type(.array(.type(.box)))) == nil)
+    }
+
+    /// Recorded from Debezium 3.6.3.
+    @Test func arraysThatDebeziumLoses() throws {
+        var strict = bench
+        strict.settings.debezium.strict = true
+        #expect(try strict.json("{101}", .type(.array(.type(.bit, modifier: 3)))) == "null")
+        #expect(try strict.json("{}", .type(.array(.type(.bit, modifier: 1)))) == "null")
+        for kind in [ColumnType.Kind.ltree, .tsvector] {
+            #expect(try strict.json("{a,b,NULL}", .type(.array(.type(kind)))) == "null")
+            #expect(try strict.json("{a}", .type(.array(.type(kind)))) == #"["a"]"#)
+            #expect(try bench.json("{a,b,NULL}", .type(.array(.type(kind)))) == #"["a","b",null]"#)
+        }
+        #expect(try strict.json("{a,NULL}", .type(.array(.text))) == #"["a",null]"#)
+        #expect(try bench.json("{101}", .type(.array(.type(.bit, modifier: 3)))) == #"["BQ=="]"#)
+        strict.settings.debezium.decimal = .double
+        for (text, expected) in [
+            ("{1,NaN}", "null"), ("{-Infinity}", "null"), ("{-1,NULL}", "[-1.0,null]"), ("{{1,2},{3,NaN}}", "null"),
+        ] {
+            #expect(try strict.json(text, .type(.array(.type(.numeric)))) == expected)
+        }
+        for oid in [22, 30] as [UInt32] {
+            let vector = ColumnType(oid: oid, name: "vector", kind: .other)
+            #expect(try strict.json("1 2", vector) == "[]")
+            #expect(try strict.json("", vector) == "null" && strict.json(nil, vector) == "null")
+            #expect(try bench.json("1 2", vector) == #""1 2""#)
+        }
     }
 
     @Test func everyByteGoesThroughBytea() throws {

@@ -94,10 +94,31 @@ import Testing
 
     @Test(arguments: [
         ("13:14:15.5+02", "11:14:15.5Z"), ("00:30:00+01", "23:30:00Z"), ("23:30:00-01:30", "01:00:00Z"),
-        ("24:00:00+00", "24:00:00Z"), ("00:00:00+15:59:59", "08:00:01Z"),
+        ("24:00:00+00", "24:00:00Z"), ("22:00:00-02", "00:00:00Z"), ("24:00:00+02", "22:00:00Z"),
+        ("00:00:00+15:59:59", "08:00:01Z"),
     ])
     func timesWithZone(_ text: String, _ expected: String) throws {
         #expect(try bench.json(text, .type(.timetz)) == "\"\(expected)\"")
+        var strict = bench
+        strict.settings.debezium.strict = true
+        let wrapped = expected == "24:00:00Z" ? "00:00:00Z" : expected
+        #expect(try strict.json(text, .type(.timetz)) == "\"\(wrapped)\"")
+    }
+
+    /// Recorded from Debezium 3.6.3.
+    @Test(arguments: [
+        ("{infinity}", #"["infinity"]"#), ("{-infinity}", #"["+292269055-12-02T23:00:00.000000Z"]"#),
+        (#"{"1582-10-05 01:02:03+00"}"#, #"["1582-10-15T01:02:03.000000Z"]"#),
+        (#"{"1582-10-14 23:00:00+00"}"#, #"["1582-10-24T23:00:00.000000Z"]"#),
+        (
+            #"{"1582-10-04 01:02:03+00","1582-10-15 00:00:00+00"}"#,
+            #"["1582-10-04T01:02:03.000000Z","1582-10-15T00:00:00.000000Z"]"#
+        ),
+    ])
+    func zonedTimestampsInStrictArrays(_ text: String, _ expected: String) throws {
+        var strict = bench
+        strict.settings.debezium.strict = true
+        #expect(try strict.json(text, .type(.array(.type(.timestamptz)))) == expected)
     }
 
     @Test(arguments: [

@@ -51,8 +51,8 @@ struct RecordedChanges {
                 builder.seal(
                     at: 0,
                     snapshot: SnapshotPart(
-                        consistentPoint: lsn, isFirstOfTable: true, isLastOfTable: true,
-                        holdsFirstRow: table == withRows.first, holdsLastRow: table == withRows.last)))
+                        consistentPoint: lsn, isFirst: table == tables.first, isFirstOfTable: true, isLastOfTable: true,
+                        holdsLastRow: table == withRows.last)))
         }
         return batches
     }

@@ -23,15 +23,17 @@ struct RelationBuilder {
         var columns: [Column] = []
         columns.reserveCapacity(message.columns.count)
         for column in message.columns {
-            let known = table?.columns.first { $0.name == column.name && $0.typeOID == column.typeOID }
+            let known = table?.columns.first { $0.name == column.name }
             let type = try types.type(oid: column.typeOID, modifier: column.typeModifier, on: connection)
+            let details = known.flatMap { $0.typeOID == column.typeOID ? $0.details : nil }
             // The columns of a key are NOT NULL, whatever they are called in the catalog of now.
             let isInKey = column.isKey && message.identity != .full
             columns.append(
                 Column(
                     name: column.name, type: type, isIdentity: column.isKey,
-                    isNotNull: isInKey || known?.isNotNull ?? false, defaultText: known?.literalDefault,
-                    details: known?.details ?? ColumnDetails(name: column.name)))
+                    isNotNull: isInKey || known?.isNotNull ?? false,
+                    defaultText: known?.defaultExpression.flatMap { DebeziumDefault.text(of: $0, type: type) },
+                    details: details ?? ColumnDetails(name: column.name)))
         }
         let details = try RelationDetails(
             table, columns: message.columns.map { ($0.name, $0.typeOID) }, isSnapshot: exact != nil, on: connection)
@@ -61,7 +63,8 @@ struct RelationBuilder {
             columns.append(
                 Column(
                     name: column.name, type: type, isIdentity: isIdentity, isNotNull: column.isNotNull,
-                    defaultText: column.literalDefault, details: column.details))
+                    defaultText: column.defaultExpression.flatMap { DebeziumDefault.text(of: $0, type: type) },
+                    details: column.details))
         }
         let details = try RelationDetails(
             table, columns: columns.map { ($0.name, $0.type.oid) }, isSnapshot: true, on: connection)
@@ -76,10 +79,10 @@ struct RelationBuilder {
     ) -> Relation {
         let keys = RelationKeys(
             columns: columns, identity: identity, primaryKey: table?.primaryKey ?? [],
-            identityIndex: table?.identityIndex ?? [])
+            identityIndex: table?.identityIndex ?? [], uniqueIndex: table?.uniqueIndex ?? [])
         return Relation(
             oid: oid, table: name, columns: columns, identity: identity, primaryKey: keys.primary,
-            keyColumns: keys.event, details: details)
+            keyColumns: keys.event, uniqueKey: keys.unique, details: details)
     }
 }
 
@@ -92,8 +95,13 @@ struct RelationKeys: Equatable {
     let primary: [Int]
     /// Indexes of the columns of an event's key, in key order: what every change carries, a delete included.
     let event: [Int]
+    /// Indexes of the columns of the first unique index, in its order; empty where there is a primary key.
+    let unique: [Int]
 
-    init(columns: [Column], identity: ReplicaIdentity, primaryKey: [String], identityIndex: [String]) {
+    init(
+        columns: [Column], identity: ReplicaIdentity, primaryKey: [String], identityIndex: [String],
+        uniqueIndex: [String] = []
+    ) {
         func indexes(_ names: [String]) -> [Int] {
             let found = names.compactMap { name in columns.firstIndex { $0.name == name } }
             return found.count == names.count ? found : []
@@ -114,5 +122,6 @@ struct RelationKeys: Equatable {
             primary = catalogPrimary
             event = primary
         }
+        unique = primary.isEmpty ? uniqueIndex.compactMap { name in columns.firstIndex { $0.name == name } } : []
     }
 }

@@ -76,7 +76,7 @@ extension Relation {
     func named(_ name: TableName) -> Relation {
         Relation(
             oid: oid, table: name, columns: columns, identity: identity, primaryKey: primaryKey,
-            keyColumns: keyColumns, route: route, details: details)
+            keyColumns: keyColumns, uniqueKey: uniqueKey, route: route, details: details)
     }
 
     /// Whether rows of another version have the same cells and key tuples.
@@ -90,7 +90,7 @@ extension Relation {
     /// Whether another object says the same about the same table.
     func describesTheSame(as other: Relation) -> Bool {
         oid == other.oid && table == other.table && origin == other.origin && identity == other.identity
-            && primaryKey == other.primaryKey && keyColumns == other.keyColumns && route == other.route
-            && columns == other.columns && details == other.details
+            && primaryKey == other.primaryKey && keyColumns == other.keyColumns && uniqueKey == other.uniqueKey
+            && route == other.route && columns == other.columns && details == other.details
     }
 }

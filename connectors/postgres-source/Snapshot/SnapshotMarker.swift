@@ -14,7 +14,6 @@ struct SnapshotMarker {
     private var table: Relation?
     private var isFirst = true
     private var isFirstOfTable = true
-    private var hasSentRows = false
     private var ordinal: UInt64 = 0
 
     init(purpose: SnapshotPart.Purpose, consistentPoint: LSN) {
@@ -34,7 +33,6 @@ struct SnapshotMarker {
     mutating func add(_ batch: ChangeBatch, send: Send) throws(WeirError) -> Bool {
         for earlier in held where try !send(earlier) { return false }
         held = [marked(numbered(batch), isLastOfTable: false)]
-        hasSentRows = true
         return true
     }
 
@@ -70,8 +68,7 @@ struct SnapshotMarker {
     ) -> ChangeBatch {
         let part = SnapshotPart(
             purpose: purpose, consistentPoint: consistentPoint, isFirst: isFirst,
-            isFirstOfTable: isFirstOfTable && self.isFirstOfTable, isLastOfTable: isLastOfTable,
-            holdsFirstRow: !batch.rows.isEmpty && !hasSentRows)
+            isFirstOfTable: isFirstOfTable && self.isFirstOfTable, isLastOfTable: isLastOfTable)
         isFirst = false
         self.isFirstOfTable = false
         return batch.marking(part, endLSN: nil)

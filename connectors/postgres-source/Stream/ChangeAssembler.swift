@@ -42,7 +42,8 @@ struct ChangeAssembler: ~Copyable {
     private var xid: UInt32 = 0
     /// The transaction at hand was delivered before this start.
     private var isSkipping = false
-    /// End of the last transaction seen, delivered before or not; nil before the first.
+    /// End of the last transaction seen, delivered before or not, or position of a message outside transactions; nil
+    /// before the first.
     private(set) var lastEnd: LSN?
     /// Position of the message at hand.
     private var messageLSN = LSN.zero
@@ -184,10 +185,11 @@ struct ChangeAssembler: ~Copyable {
         case .insert(let oid, let new): unsafe addRow(.insert, oid, old: .none, new: new, message, lsn)
         case .update(let oid, let old, let new): unsafe addRow(.update, oid, old: old, new: new, message, lsn)
         case .delete(let oid, let old): unsafe addRow(.delete, oid, old: old, new: nil, message, lsn)
-        case .begin(let finalLSN, let time, let xid): begin(LSN(finalLSN), time: time, xid: xid)
+        case .begin(let finalLSN, let time, let xid): begin(LSN(finalLSN), at: lsn, time: time, xid: xid)
         case .commit(_, let endLSN, _): commit(LSN(endLSN))
         case .truncate(let cascade, let restart): truncate(cascade: cascade, restartIdentity: restart, lsn)
-        case .origin(_, let name): if !isSkipping { builder.setOrigin(unsafe Self.text(name, message)) }
+        case .origin(let commitLSN, let name):
+            if !isSkipping { builder.setOrigin(unsafe Self.text(name, message), lsn: LSN(commitLSN)) }
         case .message(let isTransactional, let position, let prefix, let content):
             if unsafe Self.isDefinition(prefix, message) {
                 // Alone it is nobody's: the trigger writes within the command's transaction. An empty one is the pad.
@@ -203,15 +205,16 @@ struct ChangeAssembler: ~Copyable {
 
     // MARK: - Transactions
 
-    private mutating func begin(_ finalLSN: LSN, time: Int64, xid: UInt32) {
+    private mutating func begin(_ finalLSN: LSN, at lsn: LSN, time: Int64, xid: UInt32) {
         isSkipping = finalLSN < resume
         self.xid = xid
         if !gates.isEmpty { recent = nil }
         guard !isSkipping else { return }
-        builder.begin(
-            TransactionInfo(
-                xid: xid, commitLSN: finalLSN, previousEndLSN: lastEnd, commitTime: time &+ Self.postgresEpoch,
-                rows: 0..<0, begins: true, ends: false))
+        var transaction = TransactionInfo(
+            xid: xid, commitLSN: finalLSN, previousEndLSN: lastEnd, commitTime: time &+ Self.postgresEpoch,
+            rows: 0..<0, begins: true, ends: false)
+        transaction.beginLSN = lsn
+        builder.begin(transaction)
     }
 
     private mutating func commit(_ endLSN: LSN) {
@@ -327,11 +330,14 @@ struct ChangeAssembler: ~Copyable {
         _ message: UnsafeRawBufferPointer
     ) {
         let isAlone = !isInTransaction
+        let previousEnd = lastEnd
+        if isAlone { lastEnd = position }
         guard isAlone ? position >= resume : !isSkipping else { return }
         if isAlone {
             builder.begin(
                 TransactionInfo(
-                    xid: 0, commitLSN: position, previousEndLSN: lastEnd, commitTime: now, rows: 0..<0, begins: true,
+                    xid: 0, commitLSN: position, previousEndLSN: previousEnd, commitTime: now, rows: 0..<0,
+                    begins: true,
                     ends: false))
         }
         let base = unsafe builder.appendBytes(message)
