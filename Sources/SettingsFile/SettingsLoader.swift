@@ -66,12 +66,13 @@ public struct FileReadError: Error, Sendable, Hashable {
 }
 
 /// A small file read whole.
-struct TextFile {
-    let bytes: [UInt8]
+package struct TextFile {
+    /// What it holds.
+    package let bytes: [UInt8]
     let isReadableByOthers: Bool
 
     /// Reads at most `limit` bytes; more is an error, and so is anything but a regular file or a pipe.
-    static func read(_ path: String, limit: Int) throws(FileReadError) -> TextFile {
+    package static func read(_ path: String, limit: Int) throws(FileReadError) -> TextFile {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileReadError(path: path, reason: reason()) }
         defer { close(descriptor) }

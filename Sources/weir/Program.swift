@@ -58,6 +58,7 @@ enum Program {
             case .tail: return try TailCommand.run(command, console) ?? .usage
             case .slotList: return try SlotListCommand.run(command, console) ?? .usage
             case .slotDrop: return try SlotDropCommand.run(command, console) ?? .usage
+            case .importDebezium: return try ImportCommand.run(command, console)
             }
         } catch {
             console.report(error)

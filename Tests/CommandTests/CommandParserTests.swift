@@ -44,7 +44,7 @@ import Testing
             (["rnu"], "unknown command \"rnu\"; did you mean \"run\"?"),
             (
                 ["zzz"],
-                "unknown command \"zzz\"; commands are backfill, check, completions, help, replay, run, slot, "
+                "unknown command \"zzz\"; commands are backfill, check, completions, help, import, replay, run, slot, "
                     + "status, tail"
             ),
             (["slot"], "slot needs one of list, drop"),

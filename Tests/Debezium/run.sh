@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The differential test: what the real Debezium and Weir make of the same changes. `Tests/run.sh --debezium` builds
-# Weir and starts this; by itself it takes WEIR_BINARY, else what `swift build` left. Options go to differential.py.
+# Weir and starts this; by itself it takes WEIR_BINARY, else what `swift build` left. Options go to differential.py;
+# with `--takeover` in front, to takeover.py.
 # shellcheck disable=SC2317  # functions called through `timed` and by the trap
 set -euo pipefail
 
@@ -40,7 +41,9 @@ mkdir "$SERVERS_DIR/runs"
 export WEIR_BINARY PYTHONDONTWRITEBYTECODE=1 DIFFERENTIAL_FOLDER=$SERVERS_DIR/runs
 export DIFFERENTIAL_HOST=127.0.0.1 DIFFERENTIAL_PORT=$POSTGRES_PORT DIFFERENTIAL_PSQL=$SERVERS_PG_BIN/psql
 # In the background, so that a signal ends this script at once and its trap the rest.
-"$VENV/bin/python" Tests/Debezium/differential.py "$@" </dev/null &
+test=differential
+[[ ${1:-} != --takeover ]] || { test=takeover; shift; }
+"$VENV/bin/python" "Tests/Debezium/$test.py" "$@" </dev/null &
 job=$!
 status=0
 wait "$job" || status=$?

@@ -46,9 +46,10 @@ import WeirCore
     }
 
     private static func batch(
-        resume: LSN = .zero, selection: TableSelection? = nil
+        resume: LSN = .zero, partial: PartialTransaction? = nil, selection: TableSelection? = nil
     ) throws -> ChangeBatch {
-        var assembler = ChangeAssembler(resume: resume, selection: selection, limits: BatchLimits())
+        var assembler = ChangeAssembler(
+            resume: resume, partial: partial, selection: selection, limits: BatchLimits())
         assembler.now = 77
         try feed(&assembler, try recording())
         return assembler.seal(at: 1)
@@ -117,7 +118,28 @@ import WeirCore
         #expect(Array(batch.arena[batch.cell(1, of: rows[1]).range]) == [0, 0xFF])
         let alone = batch.transactions[Int(rows[1].transaction)]
         #expect(alone.xid == 0 && alone.commitTime == 77 && alone.ends)
-        #expect(alone.commitLSN == rows[1].lsn && alone.endLSN == LSN(rows[1].lsn.rawValue + 1))
+        #expect(alone.commitLSN == LSN(rows[1].lsn.rawValue - 1) && alone.endLSN == rows[1].lsn)
+    }
+
+    @Test func whatWasDeliveredOfTheFirstTransactionIsLeftOut() throws {
+        let whole = try Self.batch()
+        var marks = 0
+        for (index, transaction) in whole.transactions.enumerated() where transaction.xid != 0 {
+            for last in transaction.rows {
+                let mark = PartialTransaction(xid: transaction.xid, lsn: whole.rows[last].lsn)
+                let rest = try Self.batch(resume: transaction.commitLSN, partial: mark)
+                let expected = whole.rows.filter {
+                    Int($0.transaction) > index || (Int($0.transaction) == index && $0.lsn > mark.lsn)
+                }
+                #expect(rest.rows.map { rest.identity(of: $0) } == expected.map { whole.identity(of: $0) })
+                marks += 1
+            }
+        }
+        #expect(marks > 20)
+        let other = try Self.batch(partial: PartialTransaction(xid: 1, lsn: LSN(.max)))
+        #expect(other.rows.count == whole.rows.count)
+        let mark = PartialTransaction(xid: 4_000_000_000, lsn: LSN(0x16B_3748))
+        #expect(PartialTransaction(token: mark.token) == mark && PartialTransaction(token: "a[0]=3") == nil)
     }
 
     @Test func originsNameTheirTransaction() throws {

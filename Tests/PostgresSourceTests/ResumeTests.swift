@@ -29,6 +29,21 @@ import WeirTestKit
         #expect(first.store.intent == nil)
     }
 
+    /// A message outside of transactions ends where the next record begins: a position there must not stand for the
+    /// transaction whose commit that is.
+    @Test func aMessageBeforeACommitIsAnotherEvent() throws {
+        let database = try SourceDatabase()
+        let first = try started(database)
+        try database.exec(
+            "BEGIN; INSERT INTO t VALUES (2, 'b'); SELECT pg_logical_emit_message(false, 'm', 'x'); COMMIT")
+        #expect(first.log.wait(count: 3))
+        try first.stop()
+        #expect(first.log.events.suffix(2) == ["message m=x", "insert public.t 2,b"])
+        let (message, insert) = (first.log.identities[1], first.log.identities[2])
+        #expect(message.commit < insert.commit)
+        #expect(LSN(message.commit.rawValue + 1) <= insert.commit)
+    }
+
     @Test func aStopConfirmsEverythingThatIsDurable() throws {
         let database = try SourceDatabase()
         let run = try started(database)

@@ -41,6 +41,7 @@ public final class PostgresSource: ChangeSource {
     private var session: ReplicationSession?
     private var work = Work.stream
     private var start = LSN.zero
+    private var partial: PartialTransaction?
     private var store: (any PositionStore)?
     private var systemIdentifier: UInt64 = 0
     private var hasIntent = false
@@ -89,6 +90,7 @@ public final class PostgresSource: ChangeSource {
         try Self.requireSame(server, identity, catalog, session.connection)
         server.walEnd = identity.walEnd
         let action = try decide(server, resume, store, on: catalog)
+        if case .stream = action { partial = resume.position?.token.flatMap { PartialTransaction(token: $0) } }
         // A missing publication is only made once the plan allows it: it would not hold for changes that a slot still
         // has. It comes before the slot.
         var ledger = try TableLedger(store)
@@ -290,8 +292,8 @@ public final class PostgresSource: ChangeSource {
         var reader = try StreamReader(
             session: session, catalog: catalog,
             settings: StreamReader.Settings(
-                slot: settings.slot, publications: [settings.publication], start: start, selection: selection,
-                statusInterval: settings.statusInterval, heartbeat: settings.heartbeat,
+                slot: settings.slot, publications: [settings.publication], start: start, partial: partial,
+                selection: selection, statusInterval: settings.statusInterval, heartbeat: settings.heartbeat,
                 definitionKey: definitionKey, batchLimits: batchLimits,
                 receiveTimeout: receiveTimeout),
             follower: follower, logger: logger)

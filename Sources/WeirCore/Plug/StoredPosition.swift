@@ -2,9 +2,10 @@
 public struct StoredPosition: Sendable, Equatable {
     /// Every transaction whose commit LSN is below this is durable in the sink: the resume point.
     public var lsn: LSN
-    /// `system_identifier` of the PostgreSQL cluster the position belongs to; 0 when the source is no PostgreSQL.
+    /// `system_identifier` of the PostgreSQL cluster the position belongs to; 0 when the source is no PostgreSQL, or
+    /// when it is not known yet.
     public var systemIdentifier: UInt64
-    /// A source's own resume point (Kafka offsets) that goes with it.
+    /// A source's own resume point (Kafka offsets) that goes with it, or a ``PartialTransaction``.
     public var token: String?
 
     /// Makes a position.

@@ -3,6 +3,7 @@ enum CommandName: String, CaseIterable, Sendable {
     case run, backfill, replay, check, status, tail
     case slotList = "slot list"
     case slotDrop = "slot drop"
+    case importDebezium = "import debezium"
     case completions, reference, help
 }
 

@@ -31,7 +31,7 @@ enum CommandTable {
     private static let place = ArgumentSpec(name: "URL|CONFIG")
 
     static let commands: [CommandSpec] = [
-        run, backfill, replay, check, status, tail, slotList, slotDrop, completions, reference, help,
+        run, backfill, replay, check, status, tail, slotList, slotDrop, importDebezium, completions, reference, help,
     ]
 
     static func spec(_ name: CommandName) -> CommandSpec {
@@ -172,6 +172,41 @@ enum CommandTable {
         examples: [
             ("weir slot drop shop.yaml", "the pipeline's slot and its stored positions"),
             ("weir slot drop postgresql://weir@127.0.0.1/shop --slot old", "any slot of a server"),
+        ])
+
+    private static let importDebezium = CommandSpec(
+        name: .importDebezium, summary: "Take over from a Debezium connector",
+        arguments: [ArgumentSpec(name: "FILE", isOptional: false)],
+        options: [
+            OptionSpec(
+                name: "offsets", value: "FILE",
+                doc: "The connector's stored offset: Kafka Connect's offset.storage.file.filename, or records of its "
+                    + "offsets topic, key and value, as text."),
+            OptionSpec(
+                name: "output", value: "FILE", doc: "Write the configuration there instead of the standard output."),
+            OptionSpec(
+                name: "state", value: "DIR",
+                doc: "Folder of the state that gets the position (state.path; default: ./weir-state)."),
+            OptionSpec(
+                name: "force",
+                doc: "Go on in spite of errors; replace a file and a position that are there already."),
+            json,
+        ],
+        notes: [
+            "FILE is a connector's JSON for Kafka Connect, or a .properties file of Debezium's engine or of Debezium "
+                + "Server. The configuration it becomes says for each property what became of it; what Weir does "
+                + "otherwise is a finding on the standard error. Secrets become references.",
+            "With --offsets the position is stored too: \"weir run\" goes on in the same slot behind the last change "
+                + "that Debezium delivered, without a snapshot. Stop Debezium first.",
+            "Exit code 1 when a property changes events and Weir cannot do the same: the configuration is written all "
+                + "the same, but no position. 2 when a file cannot be read.",
+        ],
+        examples: [
+            ("weir import debezium connector.json > weir.yaml", "see what becomes of a connector"),
+            (
+                "weir import debezium application.properties --offsets offsets.dat --output weir.yaml",
+                "take over its slot too"
+            ),
         ])
 
     private static let completions = CommandSpec(

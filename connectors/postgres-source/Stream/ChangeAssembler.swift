@@ -28,6 +28,8 @@ struct ChangeAssembler: ~Copyable {
     private var decoder = PgOutputDecoder()
     private var state = StreamState()
     private let resume: LSN
+    /// The beginning of the first transaction that another agent delivered.
+    private var partial: PartialTransaction?
     private let selection: TableSelection?
     private var tables: [UInt32: Table] = [:]
     /// The versions that the batches have told of.
@@ -40,6 +42,8 @@ struct ChangeAssembler: ~Copyable {
     private var leftOut: [UInt32: [UInt32]] = [:]
     /// The transaction at hand.
     private var xid: UInt32 = 0
+    /// Changes of the transaction at hand up to here were delivered before this start.
+    private var delivered = LSN.zero
     /// The transaction at hand was delivered before this start.
     private var isSkipping = false
     /// End of the last transaction seen, delivered before or not, or position of a message outside transactions; nil
@@ -52,15 +56,20 @@ struct ChangeAssembler: ~Copyable {
     var now: Int64 = 0
 
     /// Starts before the first message. Transactions whose commit record starts before `resume` are left out;
-    /// `selection` narrows what the publication sends, nil takes all of it.
-    init(resume: LSN, selection: TableSelection?, limits: BatchLimits) {
+    /// `selection` narrows what the publication sends, nil takes all of it. Of the transaction that `partial` names
+    /// only what comes behind its position is taken.
+    init(resume: LSN, partial: PartialTransaction? = nil, selection: TableSelection?, limits: BatchLimits) {
         self.resume = resume
+        self.partial = partial
         self.selection = selection
         builder = BatchBuilder(limits: limits)
     }
 
     /// Whether the stream is inside a transaction.
     var isInTransaction: Bool { state.phase != .idle }
+
+    /// Whether the transaction of which a part was delivered is still to come: no position stands for that part.
+    var awaitsPartial: Bool { partial != nil }
 
     /// What the last Relation message said; for `define`.
     var description: RelationMessage { decoder.relation }
@@ -210,6 +219,7 @@ struct ChangeAssembler: ~Copyable {
         self.xid = xid
         if !gates.isEmpty { recent = nil }
         guard !isSkipping else { return }
+        delivered = partial.flatMap { $0.xid == xid ? $0.lsn : nil } ?? .zero
         var transaction = TransactionInfo(
             xid: xid, commitLSN: finalLSN, previousEndLSN: lastEnd, commitTime: time &+ Self.postgresEpoch,
             rows: 0..<0, begins: true, ends: false)
@@ -219,7 +229,11 @@ struct ChangeAssembler: ~Copyable {
 
     private mutating func commit(_ endLSN: LSN) {
         lastEnd = endLSN
-        if !isSkipping { builder.commit(endLSN: endLSN) }
+        if !isSkipping {
+            builder.commit(endLSN: endLSN)
+            partial = nil
+            delivered = .zero
+        }
         isSkipping = false
     }
 
@@ -255,7 +269,7 @@ struct ChangeAssembler: ~Copyable {
         _ lsn: LSN
     ) {
         guard !isSkipping else { return }
-        guard let relation = included(oid) else {
+        guard lsn > delivered, let relation = included(oid) else {
             builder.skipChange()
             return
         }
@@ -314,7 +328,7 @@ struct ChangeAssembler: ~Copyable {
         if cascade { flags.insert(.cascade) }
         if restartIdentity { flags.insert(.restartIdentity) }
         for oid in decoder.truncated {
-            guard let relation = included(oid) else {
+            guard lsn > delivered, let relation = included(oid) else {
                 builder.skipChange()
                 continue
             }
@@ -323,8 +337,8 @@ struct ChangeAssembler: ~Copyable {
         }
     }
 
-    /// A message outside a transaction comes as a transaction of its own: durable once it was delivered, and not sent
-    /// again by the server, when a position after its first byte is confirmed.
+    /// A message outside a transaction comes as a transaction of its own. Its position is the end of its record, where
+    /// the next one begins, maybe the commit of the transaction around it: only the last byte is the message's own.
     private mutating func addMessage(
         _ isTransactional: Bool, _ position: LSN, _ prefix: ByteRange, _ content: ByteRange,
         _ message: UnsafeRawBufferPointer
@@ -332,12 +346,13 @@ struct ChangeAssembler: ~Copyable {
         let isAlone = !isInTransaction
         let previousEnd = lastEnd
         if isAlone { lastEnd = position }
-        guard isAlone ? position >= resume : !isSkipping else { return }
+        guard isAlone ? position > resume : !isSkipping else { return }
+        guard isAlone || position > delivered else { return builder.skipChange() }
         if isAlone {
             builder.begin(
                 TransactionInfo(
-                    xid: 0, commitLSN: position, previousEndLSN: previousEnd, commitTime: now, rows: 0..<0,
-                    begins: true,
+                    xid: 0, commitLSN: LSN(position.rawValue &- 1), previousEndLSN: previousEnd, commitTime: now,
+                    rows: 0..<0, begins: true,
                     ends: false))
         }
         let base = unsafe builder.appendBytes(message)
@@ -346,7 +361,7 @@ struct ChangeAssembler: ~Copyable {
         builder.appendCell(Cell(kind: .binary, offset: base + content.offset, length: content.length))
         builder.addRow(
             .message, relation: nil, lsn: position, cells: cells, flags: isTransactional ? .transactional : [])
-        if isAlone { builder.commit(endLSN: LSN(position.rawValue &+ 1)) }
+        if isAlone { builder.commit(endLSN: position) }
     }
 
     /// Whether a logical message is the event trigger's: it counts as no change.

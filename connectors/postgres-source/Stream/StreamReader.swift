@@ -14,6 +14,8 @@ struct StreamReader: ~Copyable {
         var publications: [String]
         /// Where to start.
         var start: LSN
+        /// The first transaction, when another agent delivered its beginning.
+        var partial: PartialTransaction?
         /// Narrows what the publications send.
         var selection: TableSelection?
         /// Longest time between two confirmations.
@@ -91,7 +93,8 @@ struct StreamReader: ~Copyable {
         self.settings = settings
         self.logger = logger
         assembler = ChangeAssembler(
-            resume: settings.start, selection: settings.selection, limits: settings.batchLimits)
+            resume: settings.start, partial: settings.partial, selection: settings.selection,
+            limits: settings.batchLimits)
         schedule = StatusSchedule(interval: settings.statusInterval, senderTimeout: timeout, now: now)
         pacer = ReceivePacer(now: now)
         silence = SilenceWatch(limit: settings.receiveTimeout, now: now)
@@ -371,8 +374,8 @@ struct StreamReader: ~Copyable {
     /// Moves an idle slot: with nothing under way the server's own position may be confirmed. It goes through the
     /// sinks like a batch, so that it is stored, and in order behind everything before it.
     private mutating func moveIdle(_ feed: Feed) throws(WeirError) -> Bool {
-        guard idleEnd > max(sentEnd, settings.start), !assembler.isInTransaction, assembler.builder.isEmpty,
-            feed.confirmed >= sentEnd
+        guard idleEnd > max(sentEnd, settings.start), !assembler.isInTransaction, !assembler.awaitsPartial,
+            assembler.builder.isEmpty, feed.confirmed >= sentEnd
         else { return true }
         let now = ContinuousClock.now
         guard now - lastIdleMove >= (isAsked ? min(schedule.interval, .seconds(1)) : schedule.interval) else {
