@@ -150,3 +150,13 @@ public enum SQLText {
         return String(quoted)
     }
 }
+
+extension PGConnection {
+    /// The database's encoding is SQL_ASCII: its server knows no characters and checks none.
+    public var hasUncheckedText: Bool { parameterStatus("server_encoding") == "SQL_ASCII" }
+
+    /// Takes text as a database in SQL_ASCII holds it, in place of an error for what is not UTF-8: the caller checks.
+    public func takeAnyText() throws(PGError) {
+        _ = try query("SET client_encoding = 'SQL_ASCII'", operation: "connect")
+    }
+}

@@ -250,9 +250,9 @@ struct SourceDatabase {
     let name: String
     let connection: TestConnection
 
-    init(_ postgres: PrivatePostgres? = nil) throws {
+    init(_ postgres: PrivatePostgres? = nil, options: String = "") throws {
         self.postgres = try postgres ?? PrivatePostgres.shared()
-        name = try self.postgres.createDatabase()
+        name = try self.postgres.createDatabase(options: options)
         connection = try self.postgres.connect(name)
     }
 

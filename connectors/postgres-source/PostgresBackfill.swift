@@ -70,7 +70,9 @@ public final class PostgresBackfill: ChangeSource {
         guard !published.isEmpty else { throw nothingToCopy(selection) }
         let finished = try store.finishedTables(backfill: name)
         let run = try SnapshotRun(
-            connection, SnapshotRun.Order(purpose: .backfill, batchLimits: limits.batch),
+            connection,
+            SnapshotRun.Order(
+                purpose: .backfill, batchLimits: limits.batch, invalidText: settings.invalidText),
             givesUp: { feed.shouldStop })
         tables = try run.tables(published.filter { !finished.contains($0.name) }, selection: nil)
         if !finished.isEmpty {

@@ -8,6 +8,8 @@ public import WeirCore
 public final class PostgresSourceHistory: Sendable {
     private let snapshot = Atomic<Bool>(false)
     private let warning = Atomic<Bool>(false)
+    private let text = Atomic<Bool>(false)
+    private let types = Mutex<Set<String>>([])
 
     /// Nothing has happened yet.
     public init() {}
@@ -18,6 +20,14 @@ public final class PostgresSourceHistory: Sendable {
     func warnsOfTables() -> Bool { !warning.exchange(true, ordering: .relaxed) }
 
     func beginSnapshot() { snapshot.store(true, ordering: .relaxed) }
+
+    /// A binary stream came upon a type without a decoder: the process goes on in text.
+    var needsText: Bool { text.load(ordering: .relaxed) }
+
+    func fallBackToText() { text.store(true, ordering: .relaxed) }
+
+    /// True the first time for each type: what travels as text because it has no decoder is said once a process.
+    func reports(type: String) -> Bool { types.withLock { $0.insert(type).inserted } }
 }
 
 /// Reads a PostgreSQL database: a consistent snapshot of its tables where one is due, then every committed change.
@@ -80,7 +90,9 @@ public final class PostgresSource: ChangeSource {
             let published = try PublishedTables.find(
                 settings.publication, selection: selection, on: catalog)
             work = .copy(
-                SnapshotRun.Order(purpose: .backfill, batchLimits: batchLimits), published, thenStream: false)
+                SnapshotRun.Order(
+                    purpose: .backfill, batchLimits: batchLimits, invalidText: settings.invalidText), published,
+                thenStream: false)
             self.catalog = consume catalog
             return SourceDescription(
                 systemIdentifier: server.systemIdentifier, database: server.database, start: server.walEnd)
@@ -243,7 +255,7 @@ public final class PostgresSource: ChangeSource {
             start = created.consistentPoint
             let order = SnapshotRun.Order(
                 purpose: .initial, snapshotName: created.snapshotName, consistentPoint: created.consistentPoint,
-                batchLimits: batchLimits)
+                batchLimits: batchLimits, invalidText: settings.invalidText)
             work = .copy(order, publication.tables, thenStream: true)
         case .createSlot:
             if hasIntent { try store?.setSnapshotIntent(nil) }
@@ -289,16 +301,57 @@ public final class PostgresSource: ChangeSource {
         guard let session = session.take(), let catalog = catalog.take() else {
             throw WeirError(.internalError, stage: .source, "The source was streamed without having been opened")
         }
+        let isBinary = try takesBinary(on: catalog)
+        let invalidText = catalog.hasUncheckedText ? settings.invalidText : nil
         var reader = try StreamReader(
             session: session, catalog: catalog,
             settings: StreamReader.Settings(
                 slot: settings.slot, publications: [settings.publication], start: start, partial: partial,
                 selection: selection, statusInterval: settings.statusInterval, heartbeat: settings.heartbeat,
-                definitionKey: definitionKey, batchLimits: batchLimits,
+                definitionKey: definitionKey, isBinary: isBinary, invalidText: invalidText,
+                onTable: { [history, logger] in Self.remark($0, history, logger) }, batchLimits: batchLimits,
                 receiveTimeout: receiveTimeout),
             follower: follower, logger: logger)
-        logger.info("streaming", [("slot", settings.slot), ("from", start.description)])
-        try reader.run(feed)
+        logger.info(
+            "streaming",
+            [("slot", settings.slot), ("from", start.description)] + (isBinary ? [("values", "binary")] : []))
+        do throws(WeirError) {
+            try reader.run(feed)
+        } catch {
+            if error.code == .binaryFormUnknown { history.fallBackToText() }
+            throw error
+        }
+    }
+
+    /// Names the columns whose type has no decoder: their values travel as PostgreSQL's text.
+    private static func remark(_ relation: Relation, _ history: PostgresSourceHistory, _ logger: Logger) {
+        for column in relation.columns {
+            var kind = column.type.kind
+            while case .array(let element) = kind { kind = element.kind }
+            guard kind == .other, history.reports(type: column.type.name) else { continue }
+            logger.info(
+                "a type without a decoder travels as text",
+                [("column", "\(relation.table).\(column.name)"), ("type", column.type.name)])
+        }
+    }
+
+    /// Whether to ask for values in binary form: wanted, known to the server, and decodable for every published table.
+    private func takesBinary(on catalog: borrowing PGConnection) throws(WeirError) -> Bool {
+        guard settings.binary == .auto, !history.needsText, catalog.serverVersion >= BinaryDecision.serverVersionMin
+        else { return false }
+        let obstacle: BinaryDecision.Obstacle?
+        do throws(PGError) {
+            let facts = try PublicationFacts.load(settings.publication, on: catalog)
+            let tables = facts?.tables.filter { selection?.contains($0.name) ?? true } ?? []
+            obstacle = try BinaryDecision.obstacle(tables, on: catalog)
+        } catch {
+            throw SourceErrors.from(error)
+        }
+        guard let obstacle else { return true }
+        logger.info(
+            "values come in text form: a type's binary form is not known",
+            [("column", "\(obstacle.table).\(obstacle.column)"), ("type", obstacle.type)])
+        return false
     }
 
     private func copy(
@@ -311,6 +364,7 @@ public final class PostgresSource: ChangeSource {
                 givesUp: { feed.shouldStop })
             let tables = try run.tables(published, selection: selection)
             logger.info("copying tables", [("tables", "\(tables.count)")])
+            for table in tables { Self.remark(table.relation, history, logger) }
             let ending = try run.copy(tables, into: feed) { batch, _ throws(WeirError) in
                 if batch.snapshot?.isLast == true { isLastSent = true }
             }

@@ -49,6 +49,14 @@ enum SourceErrors {
         }
     }
 
+    /// A binary stream came upon a column whose binary form is not known. The next session asks for text.
+    static func textNeeded(_ column: Column, _ table: TableName) -> WeirError {
+        WeirError(
+            .binaryFormUnknown, stage: .source, "The stream goes on in text form",
+            cause: "column \(column.name) is of type \(column.type.name), whose binary form is not known"
+        ).at(table: table).disposed(.retry)
+    }
+
     /// Runs a body that talks to the server, with its errors mapped.
     static func mapping<Value: ~Copyable>(
         _ body: () throws(PGError) -> Value
@@ -105,4 +113,9 @@ enum SourceErrors {
                 .publicationMissing, stage: .source, "The publication was dropped", cause: error.description,
                 advice: "\(again); the publication is created then.")
     }
+}
+
+extension WeirError.Code {
+    /// A binary stream cannot go on; one in text can.
+    static let binaryFormUnknown = Self(rawValue: "binary-form-unknown")
 }

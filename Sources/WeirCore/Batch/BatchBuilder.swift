@@ -118,6 +118,11 @@ public struct BatchBuilder: ~Copyable {
         cells.append(Cell(kind: .text, offset: offset, length: arena.count - offset))
     }
 
+    /// Lends the bytes of a cell that was appended before.
+    public func withBytes<Value>(of cell: Cell, _ body: (UnsafeRawBufferPointer) -> Value) -> Value {
+        unsafe arena[cell.range].withUnsafeBytes { unsafe body($0) }
+    }
+
     /// A cell appended before, by index.
     @inlinable
     public func cell(at index: Int) -> Cell { cells[index] }

@@ -35,6 +35,22 @@ public struct PostgresSourceSettings: SourceSettings, Equatable {
         }
     }
 
+    /// In which form the stream's values come.
+    public enum Binary: String, Sendable, CaseIterable {
+        /// As text.
+        case never
+        /// In the types' binary forms, where each column of the published tables has a decoder; as text otherwise.
+        case auto
+    }
+
+    /// What becomes of text that is not UTF-8. Only a database in SQL_ASCII has any.
+    public enum InvalidText: String, Sendable, CaseIterable {
+        /// The pipeline stops at it.
+        case refuse
+        /// It comes as `\x` and hexadecimal digits.
+        case bytes
+    }
+
     /// What `source.type` says.
     public static let type = "postgres"
 
@@ -56,6 +72,10 @@ public struct PostgresSourceSettings: SourceSettings, Equatable {
     public var ddl = Definitions.inferred
     /// Heartbeats; nil for none.
     public var heartbeat: Heartbeat?
+    /// In which form the stream's values come; events and target rows are the same either way.
+    public var binary = Binary.never
+    /// What becomes of text that is not UTF-8.
+    public var invalidText = InvalidText.refuse
 
     /// Makes settings.
     public init(
@@ -111,6 +131,16 @@ extension PostgresSourceSettings {
                 "How changes of tables become known: inferred from the stream and the catalog, or told by an event "
                 + "trigger, which a superuser installs once (`weir check` prints the statements; a run as superuser "
                 + "installs it), at their exact place and with tables that have no rows. PostgreSQL 14 or newer.")
+        static let binary = SettingsField<Binary>.choice(
+            "binary", .value(.never),
+            doc:
+                "Stream values in PostgreSQL's binary forms where every column of the published tables has a decoder "
+                + "(`auto`), or as text. The results are the same; PostgreSQL 14 or newer.")
+        static let invalidText = SettingsField<InvalidText>.choice(
+            "invalid.text", .value(.refuse),
+            doc:
+                "What a text gets that is not UTF-8, as a database in SQL_ASCII may hold: stop there, or carry it as "
+                + "`\\x` and hexadecimal digits (`bytes`).")
         static let heartbeatInterval = SettingsField<Duration>.duration(
             "heartbeat.interval", .none, in: .milliseconds(100)...(.seconds(86_400)),
             doc: "Write a heartbeat event this often, whether or not there are changes (`heartbeat.interval.ms`).")
@@ -125,7 +155,7 @@ extension PostgresSourceSettings {
     /// The keys besides `type`.
     public static let fields: [SettingsFieldInfo] = [
         Keys.url.info, Keys.tables.info, Keys.slot.info, Keys.publication.info, Keys.snapshot.info,
-        Keys.statusInterval.info, Keys.discoveryInterval.info, Keys.ddl.info,
+        Keys.statusInterval.info, Keys.discoveryInterval.info, Keys.ddl.info, Keys.binary.info, Keys.invalidText.info,
         Keys.heartbeatInterval.info, Keys.heartbeatQuery.info,
     ]
 
@@ -139,6 +169,8 @@ extension PostgresSourceSettings {
             statusInterval: section.value(Keys.statusInterval, or: .seconds(10)),
             discoveryInterval: section.value(Keys.discoveryInterval, or: .seconds(10)))
         ddl = section.value(Keys.ddl, or: .inferred)
+        binary = section.value(Keys.binary, or: .never)
+        invalidText = section.value(Keys.invalidText, or: .refuse)
         let query = section.value(Keys.heartbeatQuery)
         if let interval = section.value(Keys.heartbeatInterval) {
             heartbeat = Heartbeat(interval: interval, query: query)

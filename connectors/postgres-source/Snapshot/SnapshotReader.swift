@@ -10,11 +10,17 @@ struct SnapshotReader: ~Copyable {
     private let xid: UInt32
     private let startTime: Int64
     private let limits: BatchLimits
+    /// Set where the server does not check that text is UTF-8.
+    private let invalidText: PostgresSourceSettings.InvalidText?
     private var decoder = CopyRowDecoder()
     private var ordinal: UInt64 = 0
 
     /// `xid` and `startTime` (microseconds since 1970-01-01 UTC) stand in the events' source block.
-    init(consistentPoint: LSN, xid: UInt32, startTime: Int64, limits: BatchLimits) {
+    init(
+        consistentPoint: LSN, xid: UInt32, startTime: Int64, limits: BatchLimits,
+        invalidText: PostgresSourceSettings.InvalidText? = nil
+    ) {
+        self.invalidText = invalidText
         self.consistentPoint = consistentPoint
         self.xid = xid
         self.startTime = startTime
@@ -102,6 +108,9 @@ struct SnapshotReader: ~Copyable {
                 .protocolViolation, stage: .source, "A row of the snapshot is not in COPY's text format",
                 cause: "\(error)", advice: "Report this with the server's version; the snapshot starts again."
             ).at(table: table.table.name, position: consistentPoint)
+        }
+        if let invalidText {
+            try TextCheck.check(&builder, cells: cells, of: table.relation, at: consistentPoint, invalidText)
         }
         builder.addRow(.read, relation: table.relation, lsn: consistentPoint, cells: cells)
         ordinal += 1

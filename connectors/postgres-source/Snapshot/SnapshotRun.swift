@@ -21,6 +21,8 @@ struct SnapshotRun: ~Copyable {
         var consistentPoint: LSN?
         /// When a batch is full.
         var batchLimits = BatchLimits()
+        /// What becomes of text that is not UTF-8, where the server does not check it.
+        var invalidText = PostgresSourceSettings.InvalidText.refuse
     }
 
     /// A run's snapshot for others to import, as long as the run lives.
@@ -73,6 +75,7 @@ struct SnapshotRun: ~Copyable {
         settings.sessionSettings.append((name: "row_security", value: "off"))
         do throws(PGError) {
             let connection = try PGConnection(settings, givesUp: givesUp)
+            if connection.hasUncheckedText { try connection.takeAnyText() }
             try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", operation: "begin snapshot")
             if let name = order.snapshotName {
                 try connection.execute(
@@ -145,7 +148,8 @@ struct SnapshotRun: ~Copyable {
     /// A reader for this run's connection.
     borrowing func reader(startTime: Int64) -> SnapshotReader {
         SnapshotReader(
-            consistentPoint: consistentPoint, xid: xid, startTime: startTime, limits: order.batchLimits)
+            consistentPoint: consistentPoint, xid: xid, startTime: startTime, limits: order.batchLimits,
+            invalidText: connection.hasUncheckedText ? order.invalidText : nil)
     }
 
     /// Copies a part of a table; false when `send` ended it early.

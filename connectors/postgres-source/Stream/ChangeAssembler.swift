@@ -19,6 +19,8 @@ struct ChangeAssembler: ~Copyable {
     private struct Table {
         let relation: Relation
         let isIncluded: Bool
+        /// Of the columns, in a binary stream.
+        let forms: [BinaryForm?]
     }
 
     /// Between 1970-01-01 and 2000-01-01 UTC, in microseconds: the protocol counts from the latter.
@@ -44,6 +46,11 @@ struct ChangeAssembler: ~Copyable {
     private var xid: UInt32 = 0
     /// Changes of the transaction at hand up to here were delivered before this start.
     private var delivered = LSN.zero
+    /// Values come in binary form.
+    private let isBinary: Bool
+    /// Set where the server does not check that text is UTF-8.
+    private let invalidText: PostgresSourceSettings.InvalidText?
+    private var binary: BinaryRow
     /// The transaction at hand was delivered before this start.
     private var isSkipping = false
     /// End of the last transaction seen, delivered before or not, or position of a message outside transactions; nil
@@ -57,11 +64,18 @@ struct ChangeAssembler: ~Copyable {
 
     /// Starts before the first message. Transactions whose commit record starts before `resume` are left out;
     /// `selection` narrows what the publication sends, nil takes all of it. Of the transaction that `partial` names
-    /// only what comes behind its position is taken.
-    init(resume: LSN, partial: PartialTransaction? = nil, selection: TableSelection?, limits: BatchLimits) {
+    /// only what comes behind its position is taken. `binaryOf` is the version of a server that sends values in binary
+    /// form; nil for text. `invalidText` is nil where the server checks text.
+    init(
+        resume: LSN, partial: PartialTransaction? = nil, selection: TableSelection?, limits: BatchLimits,
+        binaryOf serverVersion: Int? = nil, invalidText: PostgresSourceSettings.InvalidText? = nil
+    ) {
         self.resume = resume
         self.partial = partial
         self.selection = selection
+        isBinary = serverVersion != nil
+        self.invalidText = invalidText
+        binary = BinaryRow(serverVersion: serverVersion ?? 0)
         builder = BatchBuilder(limits: limits)
     }
 
@@ -92,7 +106,7 @@ struct ChangeAssembler: ~Copyable {
     mutating func learn(_ relation: Relation, isNew: Bool, _ command: SchemaChange.Command) {
         if let table = tables[relation.oid], table.relation.hasTheCells(of: relation) {
             recent = nil
-            tables[relation.oid] = Table(relation: relation, isIncluded: includes(relation))
+            tables[relation.oid] = version(relation)
         }
         if announced[relation.oid] != nil {
             announce(relation, command)
@@ -123,8 +137,14 @@ struct ChangeAssembler: ~Copyable {
     /// Makes `relation` the version that rows are read by, and tells of it when the one before was told of.
     private mutating func replace(_ relation: Relation) {
         recent = nil
-        tables[relation.oid] = Table(relation: relation, isIncluded: includes(relation))
+        tables[relation.oid] = version(relation)
         if announced[relation.oid] != nil { announce(relation) }
+    }
+
+    private func version(_ relation: Relation) -> Table {
+        Table(
+            relation: relation, isIncluded: includes(relation),
+            forms: isBinary ? relation.columns.map { BinaryForm($0.type) } : [])
     }
 
     /// Tells of a version that follows another one.
@@ -134,6 +154,12 @@ struct ChangeAssembler: ~Copyable {
         guard !isSkipping, old !== relation else { return }
         builder.addSchemaChange(
             .altered, relation: relation, previous: old, lsn: messageLSN, command: command)
+    }
+
+    /// A column whose values a binary stream sends in a form that is not known: the stream cannot go on then.
+    func columnWithoutForm(_ relation: Relation) -> Column? {
+        guard isBinary, includes(relation) else { return nil }
+        return relation.columns.first { BinaryForm($0.type) == nil }
     }
 
     /// Whether the selection takes the table under its name in this version.
@@ -191,9 +217,10 @@ struct ChangeAssembler: ~Copyable {
             throw Self.violation("The stream broke the protocol", "\(error)", lsn)
         }
         switch decoded {
-        case .insert(let oid, let new): unsafe addRow(.insert, oid, old: .none, new: new, message, lsn)
-        case .update(let oid, let old, let new): unsafe addRow(.update, oid, old: old, new: new, message, lsn)
-        case .delete(let oid, let old): unsafe addRow(.delete, oid, old: old, new: nil, message, lsn)
+        case .insert(let oid, let new): try unsafe addRow(.insert, oid, old: .none, new: new, message, lsn)
+        case .update(let oid, let old, let new):
+            try unsafe addRow(.update, oid, old: old, new: new, message, lsn)
+        case .delete(let oid, let old): try unsafe addRow(.delete, oid, old: old, new: nil, message, lsn)
         case .begin(let finalLSN, let time, let xid): begin(LSN(finalLSN), at: lsn, time: time, xid: xid)
         case .commit(_, let endLSN, _): commit(LSN(endLSN))
         case .truncate(let cascade, let restart): truncate(cascade: cascade, restartIdentity: restart, lsn)
@@ -254,7 +281,7 @@ struct ChangeAssembler: ~Copyable {
         // The protocol check has seen this table's description.
         guard let table = tables[oid] else { return recent = nil }
         guard table.isIncluded, gates.isEmpty || passes(oid) else {
-            recent = Table(relation: table.relation, isIncluded: false)
+            recent = Table(relation: table.relation, isIncluded: false, forms: [])
             return
         }
         if announced[oid] == nil {
@@ -267,13 +294,19 @@ struct ChangeAssembler: ~Copyable {
     private mutating func addRow(
         _ operation: Operation, _ oid: UInt32, old: OldTuple, new: TupleRange?, _ message: UnsafeRawBufferPointer,
         _ lsn: LSN
-    ) {
+    ) throws(WeirError) {
         guard !isSkipping else { return }
         guard lsn > delivered, let relation = included(oid) else {
             builder.skipChange()
             return
         }
-        let base = unsafe builder.appendBytes(message)
+        let base: Int
+        if isBinary {
+            try unsafe convert(relation, message, lsn)
+            base = binary.append(to: &builder)
+        } else {
+            base = unsafe builder.appendBytes(message)
+        }
         var oldCells = -1
         var kind = Row.OldTuple.none
         switch old {
@@ -287,13 +320,46 @@ struct ChangeAssembler: ~Copyable {
         }
         var cells = -1
         if let new { cells = oldCells < 0 ? append(new, base) : append(new, base, filledFrom: oldCells) }
+        if let invalidText {
+            for first in [oldCells, cells] where first >= 0 {
+                try TextCheck.check(&builder, cells: first, of: relation, at: lsn, invalidText)
+            }
+        }
         builder.addRow(operation, relation: relation, lsn: lsn, cells: cells, oldCells: oldCells, oldTuple: kind)
+    }
+
+    /// Makes text of a binary message's values.
+    private mutating func convert(
+        _ relation: Relation, _ message: UnsafeRawBufferPointer, _ lsn: LSN
+    ) throws(WeirError) {
+        binary.begin()
+        let width = relation.columns.count
+        for index in decoder.columns.indices {
+            // The protocol check has seen that each tuple has the relation's columns.
+            let place = index % width
+            do throws(BinaryValueError) {
+                try unsafe binary.add(decoder.columns[index], recent?.forms[place], message)
+            } catch {
+                throw WeirError(
+                    .protocolViolation, stage: .decode,
+                    "A value of column \(relation.columns[place].name) is not in the binary form of its type",
+                    cause: "\(relation.columns[place].type.name), \(error)",
+                    advice: "Nothing was skipped; set source.binary to never and report this with the server's version."
+                ).at(table: relation.table, position: lsn)
+            }
+        }
+    }
+
+    /// A column of the message at hand, by its place in the decoder's list.
+    @inline(__always)
+    private func column(_ index: Int) -> TupleColumn {
+        isBinary ? binary.columns[index] : decoder.columns[index]
     }
 
     @inline(__always)
     private mutating func append(_ tuple: TupleRange, _ base: Int) -> Int {
         let first = builder.cellCount
-        for index in tuple.start..<tuple.start &+ tuple.count { builder.appendCell(cell(decoder.columns[index], base)) }
+        for index in tuple.start..<tuple.start &+ tuple.count { builder.appendCell(cell(column(index), base)) }
         return first
     }
 
@@ -302,7 +368,7 @@ struct ChangeAssembler: ~Copyable {
     private mutating func append(_ tuple: TupleRange, _ base: Int, filledFrom oldCells: Int) -> Int {
         let first = builder.cellCount
         for index in 0..<tuple.count {
-            var new = cell(decoder.columns[tuple.start &+ index], base)
+            var new = cell(column(tuple.start &+ index), base)
             if new.isUnchanged {
                 let old = builder.cell(at: oldCells &+ index)
                 if !old.isNull { new = old }

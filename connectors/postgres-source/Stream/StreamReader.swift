@@ -24,6 +24,12 @@ struct StreamReader: ~Copyable {
         var heartbeat: PostgresSourceSettings.Heartbeat?
         /// The key of the event trigger's messages; nil to leave them unread.
         var definitionKey: String?
+        /// Ask for values in binary form.
+        var isBinary = false
+        /// What becomes of text that is not UTF-8, where the server does not check it.
+        var invalidText: PostgresSourceSettings.InvalidText?
+        /// Told of each table that is described.
+        var onTable: (Relation) -> Void = { _ in }
         /// When a batch is full.
         var batchLimits = BatchLimits()
         /// How long a batch may wait for more rows under load.
@@ -82,6 +88,7 @@ struct StreamReader: ~Copyable {
     ) throws(WeirError) {
         let now = ContinuousClock.now
         let timeout = try Self.senderTimeout(catalog)
+        let version = catalog.serverVersion
         var session = session
         do throws(PGError) {
             try Self.start(&session, settings)
@@ -94,7 +101,8 @@ struct StreamReader: ~Copyable {
         self.logger = logger
         assembler = ChangeAssembler(
             resume: settings.start, partial: settings.partial, selection: settings.selection,
-            limits: settings.batchLimits)
+            limits: settings.batchLimits, binaryOf: settings.isBinary ? version : nil,
+            invalidText: settings.invalidText)
         schedule = StatusSchedule(interval: settings.statusInterval, senderTimeout: timeout, now: now)
         pacer = ReceivePacer(now: now)
         silence = SilenceWatch(limit: settings.receiveTimeout, now: now)
@@ -112,6 +120,8 @@ struct StreamReader: ~Copyable {
         let names = settings.publications.map { SQLText.identifier($0) }.joined(separator: ",")
         var options = [(name: "proto_version", value: "1"), (name: "publication_names", value: names)]
         if session.connection.serverVersion >= 140000 { options.append((name: "messages", value: "true")) }
+        if settings.isBinary { options.append((name: "binary", value: "true")) }
+        if settings.invalidText != nil { try session.connection.takeAnyText() }
         try session.start(slot: settings.slot, from: settings.start, options: options)
     }
 
@@ -228,6 +238,10 @@ struct StreamReader: ~Copyable {
             try follower.meet(found.relation, &assembler, on: catalog)
         }
         assembler.define(found.relation)
+        settings.onTable(found.relation)
+        if let unknown = assembler.columnWithoutForm(found.relation) {
+            throw SourceErrors.textNeeded(unknown, found.relation.table)
+        }
     }
 
     /// Takes in what the event trigger wrote.
@@ -306,7 +320,8 @@ struct StreamReader: ~Copyable {
         if !assembler.builder.isEmpty {
             guard try send(feed) else { return false }
         }
-        let order = SnapshotRun.Order(purpose: .addition, consistentPoint: place, batchLimits: settings.batchLimits)
+        var order = SnapshotRun.Order(purpose: .addition, consistentPoint: place, batchLimits: settings.batchLimits)
+        if let invalidText = settings.invalidText { order.invalidText = invalidText }
         let run = try SnapshotRun(follower.settings.connection, order, givesUp: { feed.shouldStop })
         let entries = try follower.entries(of: ready, on: catalog)
         let tables = try run.tables(entries, selection: nil)
