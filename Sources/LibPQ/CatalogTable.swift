@@ -59,7 +59,7 @@ public struct CatalogTable: Sendable, Equatable {
     public let identityIndex: [String]
     /// Names of the columns, included ones too, of the unique index without expressions that comes first by name, the
     /// clustered one before others; empty where there is a primary key.
-    public let uniqueIndex: [String]
+    public private(set) var uniqueIndex: [String]
     /// The planner's estimate of rows; 0 when the table was never analysed.
     public let estimatedRows: UInt64
     /// Row-level security applies to the role of this connection.
@@ -74,8 +74,8 @@ public struct CatalogTable: Sendable, Equatable {
     /// Makes a table from facts that were read elsewhere.
     public init(
         oid: UInt32, name: TableName, kind: Character, replicaIdentity: ReplicaIdentity, columns: [CatalogColumn],
-        primaryKey: [String], identityIndex: [String], estimatedRows: UInt64 = 0, hasActiveRowSecurity: Bool = false,
-        comment: String?, storage: UInt32, attributes: [SourceAttribute]
+        primaryKey: [String], identityIndex: [String], uniqueIndex: [String] = [], estimatedRows: UInt64 = 0,
+        hasActiveRowSecurity: Bool = false, comment: String?, storage: UInt32, attributes: [SourceAttribute]
     ) {
         self.oid = oid
         self.name = name
@@ -84,6 +84,7 @@ public struct CatalogTable: Sendable, Equatable {
         self.columns = columns
         self.primaryKey = primaryKey
         self.identityIndex = identityIndex
+        self.uniqueIndex = uniqueIndex
         self.estimatedRows = estimatedRows
         self.hasActiveRowSecurity = hasActiveRowSecurity
         self.comment = comment
@@ -136,6 +137,15 @@ public struct CatalogTable: Sendable, Equatable {
             attributes: attributes)
     }
 
+    /// The same with the unique index that the catalog has now.
+    public func withUniqueIndex(on connection: borrowing PGConnection) throws(PGError) -> CatalogTable {
+        guard primaryKey.isEmpty else { return self }
+        let numbers = Dictionary(columns.map { ($0.number, $0.name) }, uniquingKeysWith: { first, _ in first })
+        var table = self
+        table.uniqueIndex = try Self.uniqueIndex(of: oid, numbers: numbers, on: connection)
+        return table
+    }
+
     /// Reads a table by name; nil when there is none. Exact names, no search path.
     public static func load(name: TableName, on connection: borrowing PGConnection) throws(PGError) -> CatalogTable? {
         let result = try connection.query(
@@ -164,17 +174,18 @@ public struct CatalogTable: Sendable, Equatable {
                 continue
             }
             let generated = !(result.string(row: row, column: 5) ?? "").isEmpty
+            let column = CatalogColumn(
+                name: name, number: number, typeOID: typeOID, modifier: result.integer(row: row, column: 3) ?? -1,
+                isNotNull: result.boolean(row: row, column: 4) ?? false, isGenerated: generated,
+                identity: result.string(row: row, column: 6)?.first,
+                defaultExpression: generated ? nil : result.string(row: row, column: 7),
+                collation: result.string(row: row, column: 8), comment: result.string(row: row, column: 9))
+            columns.append(column)
             attributes.append(
                 SourceAttribute(
                     number: number, name: name, typeOID: typeOID, fill: result.string(row: row, column: 10),
+                    defaultText: column.defaultExpression.flatMap { LiteralDefault.text(of: $0) },
                     isGenerated: generated))
-            columns.append(
-                CatalogColumn(
-                    name: name, number: number, typeOID: typeOID, modifier: result.integer(row: row, column: 3) ?? -1,
-                    isNotNull: result.boolean(row: row, column: 4) ?? false, isGenerated: generated,
-                    identity: result.string(row: row, column: 6)?.first,
-                    defaultExpression: generated ? nil : result.string(row: row, column: 7),
-                    collation: result.string(row: row, column: 8), comment: result.string(row: row, column: 9)))
         }
         return (columns, attributes)
     }

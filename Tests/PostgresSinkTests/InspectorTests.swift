@@ -88,6 +88,32 @@ struct InspectorTests {
         #expect(try target.rows("SELECT * FROM t") == ["1|a"])
     }
 
+    @Test func aRoleThatFollowsDefinitionsNeedsToOwnThem() throws {
+        let target = try Target("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE SCHEMA other")
+        let role = "follow_\(target.database)"
+        try target.exec("CREATE ROLE \(role) LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        defer { try? target.exec("DROP OWNED BY \(role); DROP ROLE \(role)") }
+        let settings = target.settings {
+            $0.url = target.server.url(database: target.database, user: role)
+            $0.replicationRole = .origin
+            $0.schema = .full
+        }
+        let tables: [Relation] = [
+            try target.relation("t"), .test("new", ["id": .int4]), .test("new", schema: "other", ["id": .int4]),
+            .test("new", schema: "third", ["id": .int4]),
+        ]
+        let errors = lines(TargetInspector.inspect(settings, relations: tables), .error)
+        #expect(
+            errors.contains(
+                "target table public.t: The role does not own the table, so it cannot change its definition"))
+        #expect(errors.contains("target table other.new: It is missing, and the role may not make it"))
+        #expect(errors.contains("target table third.new: Its schema is missing, and the role may not make it"))
+        for statement in try TargetInspector.leastPrivileges(settings, tables: tables.map(\.table)) {
+            try target.exec(statement)
+        }
+        #expect(lines(TargetInspector.inspect(settings, relations: tables), .error) == [])
+    }
+
     @Test func saysWhyItCannotConnect() throws {
         let server = try PrivatePostgres.shared()
         let settings = PostgresTargetSettings(url: server.url(database: "nowhere_to_be_found"), pipeline: "test")

@@ -7,15 +7,17 @@ public import WeirCore
 /// transaction. Made, used and closed on one thread.
 public final class PostgresSink: Sink {
     private let settings: PostgresTargetSettings
+    private let memory: SchemaMemory
     private var worker: TargetWorker?
     private var session: SinkSession?
     private var lastTicket: UInt64 = 0
     /// The attempt ended while a statement was at work: the session is in no state to go on.
     private var isAbandoned = false
 
-    /// Makes a sink; nothing is connected yet.
-    public init(_ settings: PostgresTargetSettings) {
+    /// Makes a sink; nothing is connected yet. `memory` is the same for all attempts of a run.
+    public init(_ settings: PostgresTargetSettings, memory: SchemaMemory = SchemaMemory()) {
         self.settings = settings
+        self.memory = memory
     }
 
     /// Connects, takes the fence in `weir.progress`, and tells the position stored there.
@@ -23,7 +25,7 @@ public final class PostgresSink: Sink {
     /// Errors: those of connecting, `permission-denied` with the statements an administrator runs, `fenced` (retried)
     /// while another agent holds the pipeline's lock.
     public func open() throws(WeirError) -> SinkOpening {
-        let worker = try TargetWorker(settings)
+        let worker = try TargetWorker(settings, memory)
         self.worker = worker
         return .keepsPosition(worker.position)
     }

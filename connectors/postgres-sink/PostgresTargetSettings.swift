@@ -63,6 +63,10 @@ public struct PostgresTargetSettings: Sendable, Equatable {
     public enum SchemaMode: String, Sendable, CaseIterable {
         /// None: tables and columns have to be there.
         case none
+        /// What loses nothing: tables, types, columns and labels are made, types widened, NOT NULL dropped.
+        case additive
+        /// Everything the source does, drops and renames included.
+        case full
     }
 
     /// Any libpq connection string.

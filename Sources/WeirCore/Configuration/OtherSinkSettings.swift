@@ -57,9 +57,9 @@ public struct PostgresSinkSettings: SinkSettings, Equatable {
             "url", .required, doc: "The target database: any libpq connection string, several hosts and TLS included.")
         static let schema = SettingsField<SchemaChanges>.choice(
             "schema", .value(.none),
-            doc: "Table definitions Weir may create or change in the target. Only `none` is in this version: "
-                + "the tables "
-                + "have to be there.")
+            doc: "Table definitions Weir may create or change in the target. `none`: it stops with the statements to "
+                + "run. `additive`: it makes what is missing (tables, types, columns, labels), widens types and drops "
+                + "NOT NULL, and stops for the rest. `full`: renames, drops and other changes of type as well.")
         static let apply = SettingsField<Apply>.choice(
             "apply", .value(.auto),
             doc: "Apply changes as they happened (`exact`), or so that the row ends up as the change says (`upsert`); "
@@ -100,11 +100,6 @@ public struct PostgresSinkSettings: SinkSettings, Equatable {
         groupBytes = section.value(Keys.groupBytes, or: 0)
         groupRows = section.value(Keys.groupRows, or: 0)
         groupTime = section.value(Keys.groupTime, or: .zero)
-        if schema != .none {
-            section.problem(
-                "schema", "\(schema.rawValue) is not in this version",
-                suggestion: "create the target's tables yourself (pg_dump --schema-only) and write schema: none")
-        }
         if apply == .upsert, missingRows != .error {
             section.problem("missing.rows", "this key goes with \"apply: exact\" only")
         }

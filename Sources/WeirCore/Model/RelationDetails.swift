@@ -64,15 +64,21 @@ public struct SourceAttribute: Hashable, Sendable {
     /// added with a default that is no volatile expression. Nil when there is none, or when the table was rewritten
     /// since.
     public let fill: String?
+    /// The default's value in text form when it is a literal.
+    public let defaultText: String?
     /// GENERATED ALWAYS AS (...): the stream does not carry it.
     public let isGenerated: Bool
 
     /// Makes an entry.
-    public init(number: Int16, name: String?, typeOID: UInt32, fill: String? = nil, isGenerated: Bool = false) {
+    public init(
+        number: Int16, name: String?, typeOID: UInt32, fill: String? = nil, defaultText: String? = nil,
+        isGenerated: Bool = false
+    ) {
         self.number = number
         self.name = name
         self.typeOID = typeOID
         self.fill = fill
+        self.defaultText = defaultText
         self.isGenerated = isGenerated
     }
 }

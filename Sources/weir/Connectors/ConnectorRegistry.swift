@@ -48,6 +48,18 @@ struct ConnectorRegistry: Sendable {
         }
     }
 
+    /// Serves a type of sink whose attempts have something in common: `keeping` makes it once for a pipeline.
+    static func sink<Settings: SinkSettings, Kept: Sendable>(
+        _ type: Settings.Type, keeping: @escaping @Sendable () -> Kept,
+        _ make: @escaping @Sendable (Settings, ConnectorContext, Kept) throws(WeirError) -> any Sink
+    ) -> SinkEntry {
+        SinkEntry(type: type.type) { settings, name, context in
+            guard let settings = settings as? Settings else { return nil }
+            let kept = keeping()
+            return SinkFactory(name: name) { () throws(WeirError) in try make(settings, context, kept) }
+        }
+    }
+
     /// The factory of a configuration's source.
     func source(_ settings: any SourceSettings, _ context: ConnectorContext) throws(WeirError) -> SourceFactory {
         for entry in sources {

@@ -24,8 +24,9 @@ extension ConnectorRegistry {
                 sink(StdoutSinkSettings.self) { settings, context throws(WeirError) in
                     StdoutSink(StdoutSink.Options(encoder: encoder(settings, context), output: output(settings)))
                 },
-                sink(PostgresSinkSettings.self) { settings, context throws(WeirError) in
-                    PostgresSink(target(settings, pipeline: context.pipeline, isReplay: isReplay))
+                sink(PostgresSinkSettings.self, keeping: { SchemaMemory() }) {
+                    settings, context, memory throws(WeirError) in
+                    PostgresSink(target(settings, pipeline: context.pipeline, isReplay: isReplay), memory: memory)
                 },
             ])
     }
@@ -39,6 +40,7 @@ extension ConnectorRegistry {
             url: settings.url, pipeline: pipeline, applyMode: isUpsert ? .upsert : .exact,
             group: GroupLimits(
                 bytesMax: settings.groupBytes, rowsMax: settings.groupRows, ageMax: settings.groupTime))
+        target.schema = .init(rawValue: settings.schema.rawValue) ?? target.schema
         target.onMissingRow = .init(rawValue: settings.missingRows.rawValue) ?? target.onMissingRow
         target.onSnapshotNotEmpty = .init(rawValue: settings.notEmpty.rawValue) ?? target.onSnapshotNotEmpty
         target.replicationRole = .init(rawValue: settings.sessionRole.rawValue) ?? target.replicationRole

@@ -4,6 +4,7 @@ import WeirCore
 final class PlanBook {
     private let catalog: CatalogReader
     private let channel: PipelineChannel
+    private let keeper: SchemaKeeper
     private(set) var plans: [TablePlan] = []
     private var latest: [TableName: Int] = [:]
     /// Relations are held here, so that their identity stays theirs.
@@ -14,19 +15,23 @@ final class PlanBook {
     private static let statementsMax = 512
     private static let knownMax = 4096
 
-    init(_ catalog: CatalogReader, _ channel: PipelineChannel) {
+    init(_ catalog: CatalogReader, _ channel: PipelineChannel, _ keeper: SchemaKeeper) {
         self.catalog = catalog
         self.channel = channel
+        self.keeper = keeper
     }
 
-    /// Index of the relation's plan. A relation met for the first time costs a look into the target's catalog.
-    func index(for relation: Relation) throws(TargetFailure) -> Int {
+    /// Index of the relation's plan. A relation met for the first time costs a look into the target's catalog, and may
+    /// change the target's definitions: what was sent before is applied then. `position` is the commit LSN of the
+    /// transaction at hand; nil when it has none.
+    func index(for relation: Relation, at position: LSN?) throws(TargetFailure) -> Int {
         if let found = known[ObjectIdentifier(relation)] { return found.plan }
         if let index = latest[relation.table], plans[index].fits(relation) {
             remember(relation, index)
             return index
         }
         try channel.leave()
+        if keeper.looks(at: relation) { try keeper.prepare(relation, position: position) }
         guard let target = try catalog.table(relation.table) else { throw .refused(TablePlan.missing(relation)) }
         let plan: TablePlan
         do throws(WeirError) {
@@ -64,6 +69,12 @@ final class PlanBook {
         plan.statements[shape] = made
         plan.recent[kind] = made
         return made
+    }
+
+    /// Drops every plan: tables of the target were changed, or changes were rolled back. Indexes stay valid.
+    func forgetPlans() {
+        latest.removeAll()
+        known.removeAll()
     }
 
     /// Drops every prepared statement, here and on the server. Outside of the pipeline.

@@ -100,7 +100,7 @@ final class RowApplier {
     private func turn(to row: Row, _ work: inout RowWork) throws(TargetFailure) {
         let relation = work.batch.relations[Int(row.relation)]
         do throws(TargetFailure) {
-            work.planIndex = try book.index(for: relation)
+            work.planIndex = try book.index(for: relation, at: commitLSN(row, work.batch))
         } catch {
             guard case .refused(let refusal) = error else { throw error }
             throw .refused(refusal.at(position: commitLSN(row, work.batch)))
@@ -111,6 +111,35 @@ final class RowApplier {
 
     private func commitLSN(_ row: Row, _ batch: ChangeBatch) -> LSN {
         batch.transactions[Int(row.transaction)].commitLSN
+    }
+
+    // MARK: - Definitions
+
+    /// Takes a change of a table's definition into the target: what was sent before is applied then. Without a command
+    /// it is a change that a table's next row tells as well; only names that another table needs do not wait for it.
+    func change(
+        _ change: WeirCore.SchemaChange, _ batch: ChangeBatch, keeper: SchemaKeeper
+    ) throws(TargetFailure) {
+        let relation = batch.relation(of: change)
+        let position = batch.transactions[Int(change.transaction)].commitLSN
+        do throws(TargetFailure) {
+            switch change.kind {
+            case .described: return
+            case .dropped:
+                try channel.leave()
+                try keeper.drop(relation)
+                book.forgetPlans()
+            case .created, .altered:
+                guard !relation.columns.isEmpty, relation.details != nil else { return }
+                try channel.leave()
+                let isKnown = try keeper.knows(relation.oid)
+                guard isKnown || change.kind == .created && change.command != nil else { return }
+                _ = try book.index(for: relation, at: position)
+            }
+        } catch {
+            guard case .refused(let refusal) = error else { throw error }
+            throw .refused(refusal.at(position: position))
+        }
     }
 
     // MARK: - Inserts

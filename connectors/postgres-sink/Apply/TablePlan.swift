@@ -147,5 +147,7 @@ final class TablePlan {
         relation === other
             || relation.table == other.table && relation.columns == other.columns
                 && relation.identity == other.identity && relation.keyColumns == other.keyColumns
+                && relation.primaryKey == other.primaryKey && relation.oid == other.oid
+                && relation.details == other.details
     }
 }

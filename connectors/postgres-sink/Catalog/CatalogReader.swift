@@ -32,7 +32,8 @@ final class CatalogReader {
             rowSecurity: found.hasActiveRowSecurity,
             hidesRows: found.hasActiveRowSecurity && rights.boolean(row: 0, column: 2) != true,
             isReferenced: rights.boolean(row: 0, column: 0) ?? false,
-            hasHeirs: rights.boolean(row: 0, column: 1) ?? false, privileges: privileges)
+            hasHeirs: rights.boolean(row: 0, column: 1) ?? false, privileges: privileges,
+            comment: found.comment, isOwned: rights.boolean(row: 0, column: 8) ?? false)
     }
 
     private func columns(of table: CatalogTable) throws(TargetFailure) -> [TargetTable.Column] {
@@ -51,7 +52,8 @@ final class CatalogReader {
                 name: column.name, type: type, isNotNull: column.isNotNull,
                 hasDefault: column.defaultExpression != nil || column.identity != nil,
                 isGenerated: column.isGenerated, isAlwaysIdentity: column.identity == "a",
-                equality: Equality(type, facts: facts))
+                equality: Equality(type, facts: facts), defaultExpression: column.defaultExpression,
+                comment: column.comment)
         }
     }
 
@@ -78,7 +80,8 @@ final class CatalogReader {
                 keys.append(
                     TargetTable.UniqueKey(
                         columns: [], isPrimary: result.boolean(row: row, column: 1) ?? false,
-                        isImmediate: result.boolean(row: row, column: 2) ?? false))
+                        isImmediate: result.boolean(row: row, column: 2) ?? false,
+                        name: result.string(row: row, column: 4) ?? ""))
             }
             last = index
             keys[keys.count - 1].columns.append(result.string(row: row, column: 3) ?? "")
@@ -96,7 +99,8 @@ final class CatalogReader {
                \(seesAllSQL),
                has_table_privilege(t.oid, 'SELECT'), has_table_privilege(t.oid, 'INSERT'),
                has_table_privilege(t.oid, 'UPDATE'), has_table_privilege(t.oid, 'DELETE'),
-               has_table_privilege(t.oid, 'TRUNCATE')
+               has_table_privilege(t.oid, 'TRUNCATE'),
+               (SELECT pg_has_role(o.relowner, 'USAGE') FROM pg_class o WHERE o.oid = t.oid)
         FROM (SELECT $1::oid AS oid) t
         """
 
@@ -113,8 +117,9 @@ final class CatalogReader {
         """
 
     private static let indexSQL = """
-        SELECT i.indexrelid, i.indisprimary, i.indimmediate, a.attname
+        SELECT i.indexrelid, i.indisprimary, i.indimmediate, a.attname, x.relname
         FROM pg_index i
+        JOIN pg_class x ON x.oid = i.indexrelid
         CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
         WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL

@@ -12,6 +12,8 @@ struct TargetTable: Sendable, Equatable {
         /// GENERATED ALWAYS AS IDENTITY: UPDATE may not set it.
         var isAlwaysIdentity: Bool
         var equality: Equality
+        var defaultExpression: String?
+        var comment: String?
     }
 
     struct UniqueKey: Sendable, Equatable {
@@ -19,6 +21,8 @@ struct TargetTable: Sendable, Equatable {
         var isPrimary: Bool
         /// Not deferrable: usable by ON CONFLICT.
         var isImmediate: Bool
+        /// The index's name; a constraint's as well.
+        var name = ""
     }
 
     /// Rights of the session's role, by the names of GRANT.
@@ -54,9 +58,13 @@ struct TargetTable: Sendable, Equatable {
     /// Tables inherit from this one, whose rows a statement without ONLY would meet as well.
     var hasHeirs = false
     var privileges: Privileges
+    var comment: String?
+    /// The session's role may alter the table: it, or a role it is a member of, owns it.
+    var isOwned = true
 
     var isPartitioned: Bool { kind == "p" }
     var primaryKey: [String] { uniqueKeys.first { $0.isPrimary }?.columns ?? [] }
+    var primaryKeyName: String? { uniqueKeys.first { $0.isPrimary }?.name }
     var hasImmediatePrimaryKey: Bool { uniqueKeys.contains { $0.isPrimary && $0.isImmediate } }
 
     /// What the table is when it is none that rows can be written to; nil for tables.

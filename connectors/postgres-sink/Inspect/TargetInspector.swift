@@ -37,13 +37,43 @@ public enum TargetInspector {
         _ settings: PostgresTargetSettings, tables: [TableName]
     ) throws(WeirError) -> [String] {
         let session = try TargetSession(settings)
+        do throws(TargetFailure) {
+            return try leastPrivileges(settings, tables: tables, on: session)
+        } catch {
+            throw Rejection.error(error, plan: nil, role: session.connection.user)
+        }
+    }
+
+    private static func leastPrivileges(
+        _ settings: PostgresTargetSettings, tables: [TableName], on session: TargetSession
+    ) throws(TargetFailure) -> [String] {
         let role = TableName.quote(session.connection.user)
+        let followsDefinitions = settings.schema != .none
         var statements = ProgressTable.administratorStatements(role: session.connection.user)
-        for schema in Set(tables.map(\.schema)).sorted() {
-            statements.append("GRANT USAGE ON SCHEMA \(TableName.quote(schema)) TO \(role);")
+        let schemas = Set(tables.map(\.schema)).sorted()
+        let found = try session.run(
+            "SELECT nspname FROM pg_namespace WHERE nspname = ANY ($1::text[])",
+            [SourceTables.array(schemas)])
+        let there = Set((0..<found.rowCount).compactMap { found.string(row: $0, column: 0) })
+        for schema in schemas where there.contains(schema) || !followsDefinitions {
+            let rights = followsDefinitions ? "USAGE, CREATE" : "USAGE"
+            statements.append("GRANT \(rights) ON SCHEMA \(TableName.quote(schema)) TO \(role);")
+        }
+        if followsDefinitions, there.count < schemas.count {
+            let database = try session.run("SELECT current_database()")
+            let name = TableName.quote(database.string(row: 0, column: 0) ?? "")
+            statements.append("GRANT CREATE ON DATABASE \(name) TO \(role);")
         }
         let rights = TargetTable.Privileges.names.map(\.1)
-        statements += tables.sorted().map { TargetDefinition.grant(rights, on: $0, to: session.connection.user) }
+        let reader = CatalogReader(session)
+        for table in tables.sorted() {
+            // What Weir makes belongs to its role.
+            if followsDefinitions {
+                guard try reader.table(table) != nil else { continue }
+                statements.append("ALTER TABLE \(table.sql) OWNER TO \(role);")
+            }
+            statements.append(TargetDefinition.grant(rights, on: table, to: session.connection.user))
+        }
         if settings.replicationRole != .origin {
             statements.append("GRANT SET ON PARAMETER session_replication_role TO \(role);")
         }
@@ -52,10 +82,10 @@ public enum TargetInspector {
 }
 
 /// One look at a target.
-private struct TargetInspection {
+struct TargetInspection {
     let session: TargetSession
     let settings: PostgresTargetSettings
-    private let reader: CatalogReader
+    let reader: CatalogReader
     private let ledger: ProgressTable
 
     init(_ session: TargetSession, _ settings: PostgresTargetSettings) {
@@ -65,7 +95,7 @@ private struct TargetInspection {
         ledger = ProgressTable(session, settings: settings)
     }
 
-    private var user: String { session.connection.user }
+    var user: String { session.connection.user }
 
     func server(_ subject: String) throws(TargetFailure) -> Finding {
         let answer = try session.run(
@@ -86,7 +116,8 @@ private struct TargetInspection {
         let remedy =
             "An administrator of the target database runs once: "
             + ProgressTable.administratorStatements(role: user).joined(separator: " ")
-        let facts = try session.run(Self.progressSQL)
+        let needed = ProgressTable.tables(settings.schema)
+        let facts = try session.run(Self.progressSQL, [SourceTables.array(needed), "\(needed.count)"])
         guard facts.boolean(row: 0, column: 0) == true else {
             let mayCreate = facts.boolean(row: 0, column: 2) == true
             return [
@@ -136,13 +167,15 @@ private struct TargetInspection {
     func table(_ relation: Relation) throws(TargetFailure) -> [Finding] {
         let subject = "target table \(relation.table)"
         guard let target = try reader.table(relation.table) else {
-            return [Finding(TablePlan.missing(relation), subject: subject)]
+            guard settings.schema != .none else { return [Finding(TablePlan.missing(relation), subject: subject)] }
+            return [try creation(relation, subject)]
         }
         if let kind = target.unusableKind {
             return [
                 Finding(.error, subject, "It is \(kind)", remedy: "Weir writes to tables only: route it elsewhere.")
             ]
         }
+        if settings.schema != .none { return try followed(relation, target, subject) }
         var findings = TablePlan.misfits(relation, target).map { Finding($0, subject: subject) }
         findings += demands(relation, target, subject)
         findings += rights(relation, target, subject)
@@ -154,7 +187,7 @@ private struct TargetInspection {
     }
 
     /// Columns of the target that need a value which the source does not have.
-    private func demands(_ relation: Relation, _ target: TargetTable, _ subject: String) -> [Finding] {
+    func demands(_ relation: Relation, _ target: TargetTable, _ subject: String) -> [Finding] {
         let names = Set(relation.columns.map(\.name))
         return target.columns
             .filter { $0.isNotNull && !$0.hasDefault && !$0.isGenerated && !names.contains($0.name) }
@@ -166,7 +199,7 @@ private struct TargetInspection {
             }
     }
 
-    private func rights(_ relation: Relation, _ target: TargetTable, _ subject: String) -> [Finding] {
+    func rights(_ relation: Relation, _ target: TargetTable, _ subject: String) -> [Finding] {
         var findings: [Finding] = []
         let missing = TargetTable.Privileges.names.filter { !target.privileges.contains($0.0) }.map(\.1)
         if !missing.isEmpty {
@@ -184,7 +217,7 @@ private struct TargetInspection {
         return findings
     }
 
-    private func identity(_ plan: TablePlan, _ subject: String) -> [Finding] {
+    func identity(_ plan: TablePlan, _ subject: String) -> [Finding] {
         let columns = plan.keyColumnNames.map { TableName.quote($0) }.joined(separator: ", ")
         var findings: [Finding] = []
         if plan.identity == .key, !plan.hasIndexForKey {
@@ -208,7 +241,7 @@ private struct TargetInspection {
     }
 
     /// A table that holds rows stops a first snapshot.
-    private func contents(_ plan: TablePlan, _ subject: String) throws(TargetFailure) -> [Finding] {
+    func contents(_ plan: TablePlan, _ subject: String) throws(TargetFailure) -> [Finding] {
         guard settings.onSnapshotNotEmpty == .refuse else { return [] }
         let found = try session.run("SELECT EXISTS (SELECT FROM \(plan.layout.ownRows))")
         guard found.boolean(row: 0, column: 0) == true, try !ledger.isKnown(plan.relation.table) else { return [] }
@@ -220,14 +253,14 @@ private struct TargetInspection {
     }
 
     private static let progressSQL = """
-        SELECT count(c.oid) = 2,
+        SELECT count(c.oid) = $2::bigint,
                COALESCE(bool_and(has_schema_privilege(n.oid, 'USAGE')
                    AND has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
                    AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')), false),
                CASE WHEN count(n.oid) = 0 THEN has_database_privilege(current_database(), 'CREATE')
                     ELSE bool_or(has_schema_privilege(n.oid, 'CREATE')) END
         FROM pg_namespace n
-        LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname IN ('progress', 'snapshot_tables')
+        LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = ANY ($1::text[])
         WHERE n.nspname = 'weir'
         """
 }

@@ -78,11 +78,12 @@ final class SnapshotWriter {
                     .at(table: relation.table))
         }
         try channel.leave()
+        // A table that is made here is made together with its rows.
+        _ = try session.run("BEGIN")
         // Not in one expression: `plans` would be read before the plan is added.
-        let index = try applier.book.index(for: relation)
+        let index = try applier.book.index(for: relation, at: nil)
         let plan = applier.book.plans[index]
         try channel.leave()
-        _ = try session.run("BEGIN")
         let way = try prepare(plan, part)
         table = Table(plan: plan, way: way)
         switch way {

@@ -12,6 +12,8 @@ final class ProgressTable {
     private let pipeline: String
     /// The pipeline's own progress moves to and fro (a replay): positions never go back then.
     private let isReplay: Bool
+    /// Definitions are followed: what was applied of them is kept as well.
+    private let keepsDefinitions: Bool
     private var epoch: Int64 = 0
     private var values = ParameterBuffer()
 
@@ -27,12 +29,19 @@ final class ProgressTable {
         consistent_point pg_lsn NOT NULL, copied_rows bigint NOT NULL, copied_at timestamptz NOT NULL DEFAULT now(), \
         PRIMARY KEY (pipeline, schema_name, table_name));
         """,
+        SourceTables.definition,
     ]
+
+    /// Names of Weir's tables that have to be there.
+    static func tables(_ mode: PostgresTargetSettings.SchemaMode) -> [String] {
+        ["progress", "snapshot_tables"] + (mode == .none ? [] : ["source_tables"])
+    }
 
     init(_ session: TargetSession, settings: PostgresTargetSettings) {
         self.session = session
         pipeline = settings.pipeline
         isReplay = settings.applyMode == .upsert
+        keepsDefinitions = settings.schema != .none
     }
 
     /// What an administrator runs once where the role may not create the schema.
@@ -40,7 +49,8 @@ final class ProgressTable {
         let role = TableName.quote(role)
         return ["CREATE SCHEMA IF NOT EXISTS weir;"] + definitions + [
             "GRANT USAGE ON SCHEMA weir TO \(role);",
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON weir.progress, weir.snapshot_tables TO \(role);",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON weir.progress, weir.snapshot_tables, weir.source_tables "
+                + "TO \(role);",
         ]
     }
 
@@ -64,7 +74,8 @@ final class ProgressTable {
     private func createWhenMissing() throws(TargetFailure) {
         let found = try session.run(Self.lookSQL)
         let tables: Int = found.integer(row: 0, column: 1) ?? 0
-        if tables == Self.definitions.count { return }
+        let hasDefinitions = found.boolean(row: 0, column: 2) ?? false
+        if tables == Self.tables(.none).count, hasDefinitions || !keepsDefinitions { return }
         let hasSchema = found.boolean(row: 0, column: 0) ?? false
         try permitted { () throws(TargetFailure) in
             _ = try session.run("BEGIN")
@@ -116,7 +127,7 @@ final class ProgressTable {
     /// Whether the pipeline streams, or has copied the table: its rows are known. Works without the tables, too.
     func isKnown(_ table: TableName) throws(TargetFailure) -> Bool {
         let there = try session.run(Self.lookSQL)
-        guard there.integer(row: 0, column: 1) == Self.definitions.count else { return false }
+        guard there.integer(row: 0, column: 1) == Self.tables(.none).count else { return false }
         let position = try session.run("SELECT lsn FROM weir.progress WHERE pipeline = $1", [pipeline])
         if position.string(row: 0, column: 0) != nil { return true }
         return try hasCopied(table)
@@ -216,7 +227,9 @@ final class ProgressTable {
     private static let lookSQL = """
         SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'weir'),
                (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                WHERE n.nspname = 'weir' AND c.relname IN ('progress', 'snapshot_tables') AND c.relkind IN ('r', 'p'))
+                WHERE n.nspname = 'weir' AND c.relname IN ('progress', 'snapshot_tables') AND c.relkind IN ('r', 'p')),
+               EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                       WHERE n.nspname = 'weir' AND c.relname = 'source_tables')
         """
 
     private static let takeOverSQL = """

@@ -12,6 +12,8 @@ final class TargetWorker {
     private let session: TargetSession
     private let channel: PipelineChannel
     private let book: PlanBook
+    private let keeper: SchemaKeeper
+    private let memory: SchemaMemory
     private let applier: RowApplier
     private let progress: ProgressTable
     private let snapshot: SnapshotWriter
@@ -34,12 +36,15 @@ final class TargetWorker {
     let isReplica: Bool
 
     /// Connects, takes the fence, reads the position. Bounded by `openTimeout`, and the connecting by its own.
-    init(_ settings: PostgresTargetSettings) throws(WeirError) {
+    init(_ settings: PostgresTargetSettings, _ memory: SchemaMemory) throws(WeirError) {
         self.settings = settings
+        self.memory = memory
         session = try TargetSession(settings)
         channel = PipelineChannel(
             session, syncBytes: settings.syncBytes, inFlightBytesMax: settings.inFlightBytesMax)
-        book = PlanBook(CatalogReader(session), channel)
+        let catalog = CatalogReader(session)
+        keeper = SchemaKeeper(session, catalog, settings, memory)
+        book = PlanBook(catalog, channel, keeper)
         applier = RowApplier(session, channel, book, settings)
         progress = ProgressTable(session, settings: settings)
         snapshot = SnapshotWriter(session, channel, applier, progress, settings)
@@ -68,6 +73,7 @@ final class TargetWorker {
                 "the target session is no replica: triggers and foreign keys of the target fire",
                 [("remedy", SessionRole.remedy(role: session.connection.user))])
         }
+        keeper.begin(source, logger: logger)
         book.onPlan = { plan in Self.remark(plan, logger) }
     }
 
@@ -122,6 +128,7 @@ final class TargetWorker {
         }
         do throws(TargetFailure) {
             let isDone = try snapshot.write(batch, part, systemIdentifier: source?.systemIdentifier ?? 0)
+            if isDone { keeper.committed() }
             if part.isLast, part.purpose == .initial {
                 position = StoredPosition(
                     lsn: batch.endLSN ?? part.consistentPoint, systemIdentifier: source?.systemIdentifier ?? 0,
@@ -167,7 +174,15 @@ final class TargetWorker {
         case .commit(let lsn):
             try commitOrRecover(lsn)
             if hasMore { onCommit() }
+            try settleDefinitions(lsn)
         }
+    }
+
+    /// What the catalog had told ahead of the rows holds once they have got there.
+    private func settleDefinitions(_ lsn: LSN?) throws(TargetFailure) {
+        guard keeper.hasOpenFacts, let lsn else { return }
+        try channel.leave()
+        if try keeper.settle(lsn) { book.forgetPlans() }
     }
 
     private func keep(_ batch: ChangeBatch, _ transactions: Range<Int>) {
@@ -186,13 +201,30 @@ final class TargetWorker {
         _ batch: ChangeBatch, _ transactions: Range<Int>, mayCopy: Bool
     ) throws(TargetFailure) {
         guard let first = transactions.first, let last = transactions.last else { return }
-        let rows = batch.transactions[first].rows.lowerBound..<batch.transactions[last].rows.upperBound
-        guard !rows.isEmpty else { return }
-        if !isInTransaction {
-            try channel.send("BEGIN")
-            isInTransaction = true
+        guard !batch.schemaChanges.isEmpty, settings.schema != .none else {
+            let rows = batch.transactions[first].rows.lowerBound..<batch.transactions[last].rows.upperBound
+            return try apply(batch, rows: rows, mayCopy: mayCopy)
         }
+        for piece in batch.pieces(of: transactions) {
+            switch piece {
+            case .rows(let rows): try apply(batch, rows: rows, mayCopy: mayCopy)
+            case .change(let index):
+                try begin()
+                try applier.change(batch.schemaChanges[index], batch, keeper: keeper)
+            }
+        }
+    }
+
+    private func apply(_ batch: ChangeBatch, rows: Range<Int>, mayCopy: Bool) throws(TargetFailure) {
+        guard !rows.isEmpty else { return }
+        try begin()
         try applier.apply(batch, rows: rows, mayCopy: mayCopy)
+    }
+
+    private func begin() throws(TargetFailure) {
+        guard !isInTransaction else { return }
+        try channel.send("BEGIN")
+        isInTransaction = true
     }
 
     private func commit(_ lsn: LSN?) throws(TargetFailure) {
@@ -211,6 +243,7 @@ final class TargetWorker {
         isInTransaction = false
         kept = []
         onlyTransaction = nil
+        keeper.committed()
         if isNews {
             position = StoredPosition(
                 lsn: max(lsn ?? .zero, position?.lsn ?? .zero), systemIdentifier: system, token: token)
@@ -276,6 +309,8 @@ final class TargetWorker {
         _ = try session.run("ROLLBACK")
         isInTransaction = false
         try book.forgetStatements()
+        if keeper.hasChanged { book.forgetPlans() }
+        keeper.rolledBack()
     }
 
     /// The failure in words.
@@ -303,10 +338,25 @@ final class TargetWorker {
         }
         var error = Rejection.error(failure, plan: plan, role: session.connection.user)
         if error.position == nil, let onlyTransaction { error = error.at(position: onlyTransaction) }
+        if mayHelpToLookAgain(failure, plan) { return error.disposed(.retry) }
         // A table that was changed meanwhile gets another chance with a new plan.
         if failure.isRejection, let plan, (try? book.hasChanged(plan)) == true {
             return error.disposed(.retry)
         }
         return error
+    }
+
+    /// A refusal that a changed type of the source, or a catalog ahead of the log, explains.
+    private func mayHelpToLookAgain(_ failure: TargetFailure, _ plan: TablePlan?) -> Bool {
+        guard case .server(let cause, let context?) = failure, let state = cause.sqlState else { return false }
+        switch state {
+        case "22P02", "23514":
+            // Without a plan the table was changed in the transaction that was rolled back.
+            guard plan.map({ $0.relation.details?.types.isEmpty == false }) ?? true else { return false }
+        case "23502": guard settings.schema != .none else { return false }
+        default: return false
+        }
+        return memory.mayRetry(
+            state, column: cause.column, table: context.table, position: context.commitLSN)
     }
 }

@@ -23,7 +23,9 @@ struct RelationCache {
     mutating func relation(
         from message: RelationMessage, on connection: borrowing PGConnection
     ) throws(PGError) -> (relation: Relation, displaced: Displaced?) {
-        let fresh = try relationBuilder.relation(from: message, exact: exact[message.oid], on: connection)
+        // The trigger tells of no indexes besides the key's.
+        let definition = try exact[message.oid]?.withUniqueIndex(on: connection)
+        let fresh = try relationBuilder.relation(from: message, exact: definition, on: connection)
         return try keep(fresh, on: connection)
     }
 
@@ -33,6 +35,7 @@ struct RelationCache {
         learning table: CatalogTable, columns: [String]?, on connection: borrowing PGConnection
     ) throws(PGError) -> (relation: Relation, displaced: Displaced?) {
         exact[table.oid] = table
+        let table = try table.withUniqueIndex(on: connection)
         return try keep(try relationBuilder.relation(of: table, columns: columns, on: connection), on: connection)
     }
 

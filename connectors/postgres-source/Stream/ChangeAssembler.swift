@@ -42,8 +42,8 @@ struct ChangeAssembler: ~Copyable {
     private var gates: [UInt32: TableGate] = [:]
     /// Transactions whose changes were left out by closed gates, by table.
     private var leftOut: [UInt32: [UInt32]] = [:]
-    /// The transaction at hand.
-    private var xid: UInt32 = 0
+    /// The number of the transaction at hand, or of the last one; 0 before the first.
+    private(set) var xid: UInt32 = 0
     /// Changes of the transaction at hand up to here were delivered before this start.
     private var delivered = LSN.zero
     /// Values come in binary form.

@@ -227,6 +227,7 @@ struct StreamReader: ~Copyable {
     private mutating func describe() throws(WeirError) {
         let found: (relation: Relation, displaced: RelationCache.Displaced?)
         do throws(PGError) {
+            try CommitVisibility.wait(for: assembler.xid, on: catalog)
             found = try relations.relation(from: assembler.description, on: catalog)
         } catch {
             throw SourceErrors.from(error)

@@ -1,0 +1,170 @@
+import Foundation
+import Testing
+import WeirTestKit
+
+/// Definitions that change while rows flow, with a target that follows them.
+@Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(10))) struct SchemaScenarios {
+    private static let table = """
+        CREATE TABLE t (id int PRIMARY KEY, a text, n int NOT NULL DEFAULT 1);
+        INSERT INTO t SELECT i, 'row ' || i, i FROM generate_series(1, 20) i;
+        """
+
+    /// Statements of one change, with rows before and after it.
+    static let changes: [[String]] = [
+        ["ALTER TABLE t ADD COLUMN b int", "UPDATE t SET b = id WHERE id < 5"],
+        ["ALTER TABLE t ADD COLUMN b int NOT NULL DEFAULT 7", "INSERT INTO t (id, n) VALUES (100, 1)"],
+        ["ALTER TABLE t ADD COLUMN at timestamptz DEFAULT now()", "INSERT INTO t (id, n) VALUES (100, 1)"],
+        ["ALTER TABLE t DROP COLUMN a", "INSERT INTO t (id, n) VALUES (100, 1)"],
+        ["ALTER TABLE t RENAME COLUMN a TO \"A b\"\"c\"", "UPDATE t SET \"A b\"\"c\" = 'x' WHERE id = 2"],
+        ["ALTER TABLE t ALTER COLUMN n TYPE bigint", "INSERT INTO t VALUES (100, 'x', 9999999999)"],
+        ["ALTER TABLE t ALTER COLUMN n TYPE text", "INSERT INTO t VALUES (100, 'x', 'words')"],
+        ["ALTER TABLE t ALTER COLUMN n DROP DEFAULT, ALTER COLUMN n TYPE smallint", "UPDATE t SET n = 3 WHERE id = 1"],
+        ["ALTER TABLE t ALTER COLUMN a SET DEFAULT 'new' || 'er'", "INSERT INTO t (id, n) VALUES (100, 1)"],
+        ["ALTER TABLE t ALTER COLUMN n DROP DEFAULT, ALTER COLUMN n DROP NOT NULL", "INSERT INTO t VALUES (100)"],
+        ["ALTER TABLE t ALTER COLUMN a SET NOT NULL", "INSERT INTO t VALUES (100, 'x')"],
+        ["ALTER TABLE t RENAME TO u", "INSERT INTO u VALUES (100, 'x')", "DELETE FROM u WHERE id = 3"],
+        ["CREATE SCHEMA s", "ALTER TABLE t SET SCHEMA s", "INSERT INTO s.t VALUES (100, 'x')"],
+        [
+            "CREATE SCHEMA s", "ALTER TABLE t SET SCHEMA s", "ALTER TABLE s.t RENAME TO v",
+            "DELETE FROM s.v WHERE id = 3",
+        ],
+        ["DROP TABLE t", "CREATE TABLE t (other text PRIMARY KEY)", "INSERT INTO t VALUES ('new')"],
+        ["ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id, n)", "INSERT INTO t VALUES (1, 'again', 50)"],
+        ["ALTER TABLE t DROP COLUMN id, ADD PRIMARY KEY (n)", "DELETE FROM t WHERE n = 4"],
+        ["COMMENT ON TABLE t IS 'it''s'", "COMMENT ON COLUMN t.a IS 'letters'", "UPDATE t SET a = 'x' WHERE id = 1"],
+        [
+            "ALTER TABLE t RENAME COLUMN a TO tmp; ALTER TABLE t ADD COLUMN a text; ALTER TABLE t DROP COLUMN n",
+            "UPDATE t SET a = tmp WHERE id < 9",
+        ],
+        [
+            "CREATE TABLE t2 (LIKE t INCLUDING ALL); ALTER TABLE t RENAME TO old; ALTER TABLE t2 RENAME TO t",
+            "INSERT INTO t VALUES (1, 'in the new one')", "INSERT INTO old VALUES (500, 'in the old one')",
+        ],
+    ]
+
+    @Test(arguments: changes.indices)
+    func fullFollowsAChangeAsItHappens(index: Int) throws {
+        let mirror = try Mirror(Self.table)
+        let weir = try mirror.stream()
+        try mirror.source.exec("UPDATE t SET a = 'before' WHERE id = 1")
+        for statement in Self.changes[index] { try mirror.source.exec(statement) }
+        try expectSame(mirror, weir)
+        try mirror.stop(weir)
+    }
+
+    @Test(arguments: changes.indices)
+    func fullFollowsAChangeMadeWhileItWasDown(index: Int) throws {
+        let mirror = try Mirror(Self.table)
+        try mirror.stop(try mirror.stream())
+        try mirror.source.exec("UPDATE t SET a = 'before' WHERE id = 1")
+        for statement in Self.changes[index] { try mirror.source.exec(statement) }
+        let weir = try mirror.stream()
+        try expectSame(mirror, weir)
+        try mirror.stop(weir)
+    }
+
+    @Test func killedInBetweenItGoesOn() throws {
+        let mirror = try Mirror(Self.table)
+        try mirror.stop(try mirror.stream())
+        for round in 1...6 {
+            for change in [
+                "ALTER TABLE t ADD COLUMN c\(round) int DEFAULT \(round)", "UPDATE t SET a = 'round \(round)'",
+                "ALTER TABLE t RENAME COLUMN c\(round) TO d\(round)", "UPDATE t SET d\(round) = id WHERE id % 3 = 0",
+                "INSERT INTO t (id) VALUES (1000 + \(round))",
+            ] {
+                try mirror.source.exec(change)
+            }
+            let weir = try WeirProcess(["run", mirror.config], workingDirectory: mirror.directory.path)
+            _ = try? weir.waitForExit(timeout: .milliseconds(120 + 60 * round))
+            weir.kill9()
+        }
+        let weir = try mirror.stream()
+        try expectSame(mirror, weir)
+        try mirror.stop(weir)
+    }
+
+    @Test func whatCannotBeToldStopsWithBothReadings() throws {
+        let mirror = try Mirror(Self.table)
+        try mirror.stop(try mirror.stream())
+        // The catalog knows neither of the two any more.
+        for statement in [
+            "ALTER TABLE t DROP COLUMN n; ALTER TABLE t ADD COLUMN m int", "INSERT INTO t (id, m) VALUES (100, 5)",
+            "ALTER TABLE t DROP COLUMN m; ALTER TABLE t ADD COLUMN k int", "INSERT INTO t (id, k) VALUES (101, 6)",
+        ] {
+            try mirror.source.exec(statement)
+        }
+        // The operator knows.
+        for (old, new) in [("n", "m"), ("m", "k")] {
+            let lines = try mirror.runUntilItStops()
+            let line = try #require(lines.last { $0.contains("two ways") }, "\(lines.suffix(3))")
+            #expect(line.contains("column \(new) is column \(old) under another name") && line.contains("public.t"))
+            let readings = try #require(lines.last { $0.contains("what is true") })
+            #expect(readings.contains("RENAME COLUMN \"\(old)\" TO \"\(new)\"") && readings.contains("DROP COLUMN"))
+            try mirror.target.exec("ALTER TABLE t DROP COLUMN \(old); ALTER TABLE t ADD COLUMN \(new) int")
+        }
+        let weir = try mirror.stream()
+        try expectSame(mirror, weir)
+        try mirror.stop(weir)
+    }
+
+    @Test func additiveMakesAndWidensAndStopsForTheRest() throws {
+        let mirror = try Mirror(Self.table, schema: "additive")
+        let weir = try mirror.stream()
+        try expectSame(mirror, weir)
+        for statement in [
+            "ALTER TABLE t ADD COLUMN b int DEFAULT 5", "UPDATE t SET b = 6 WHERE id = 1",
+            "ALTER TABLE t ALTER COLUMN b TYPE bigint", "UPDATE t SET b = 99999999999 WHERE id = 2",
+            "ALTER TABLE t ALTER COLUMN n DROP NOT NULL", "UPDATE t SET n = NULL WHERE id = 3",
+        ] {
+            try mirror.source.exec(statement)
+        }
+        try expectSame(mirror, weir)
+        // A column that is dropped stays.
+        try mirror.source.exec("ALTER TABLE t DROP COLUMN n; INSERT INTO t (id) VALUES (50)")
+        try mirror.sync(weir)
+        #expect(try mirror.target.value("SELECT count(n) FROM t") == "20")
+        try mirror.stop(weir)
+        try mirror.target.exec("ALTER TABLE t DROP COLUMN n")
+        try mirror.source.exec("ALTER TABLE t RENAME COLUMN a TO z; UPDATE t SET z = 'renamed' WHERE id = 4")
+        let lines = try mirror.runUntilItStops()
+        #expect(lines.contains { $0.contains("renamed") && $0.contains("public.t") }, "\(lines.suffix(3))")
+        #expect(lines.contains { $0.contains("RENAME COLUMN \"a\" TO \"z\"") }, "\(lines.suffix(3))")
+        #expect(try mirror.target.value("SELECT count(*) FROM t WHERE a = 'renamed'") == "0")
+        try mirror.target.exec("ALTER TABLE t RENAME COLUMN a TO z")
+        let again = try mirror.stream()
+        try expectSame(mirror, again)
+        try mirror.stop(again)
+    }
+
+    @Test func noneStopsWithEverythingThatIsNeeded() throws {
+        let mirror = try Mirror(
+            """
+            CREATE SCHEMA s; CREATE TYPE s.mood AS ENUM ('a', 'b');
+            CREATE TABLE s.t (id int PRIMARY KEY, m s.mood); INSERT INTO s.t VALUES (1, 'a')
+            """, schema: "none")
+        try mirror.target.exec("CREATE TABLE ticks (n int PRIMARY KEY)")
+        for _ in 0..<4 {
+            let lines = try mirror.runUntilItStops()
+            let line = try #require(lines.last { $0.contains("Run on the target: ") })
+            let statements = try #require(Self.statements(line))
+            try mirror.target.exec(statements)
+            if statements.contains("CREATE TABLE") { break }
+        }
+        let weir = try mirror.stream()
+        try expectSame(mirror, weir)
+        try mirror.stop(weir)
+    }
+
+    private func expectSame(_ mirror: Mirror, _ weir: WeirProcess) throws {
+        let differences = try mirror.differences(weir)
+        #expect(differences == [], "\(weir.errorLines.suffix(12).joined(separator: "\n"))")
+    }
+
+    /// The statements of an error line of the log.
+    private static func statements(_ line: String) -> String? {
+        guard let start = line.range(of: "Run on the target: ")?.upperBound,
+            let end = line.range(of: ";", options: .backwards)?.upperBound
+        else { return nil }
+        return line[start..<end].replacingOccurrences(of: "\\\"", with: "\"")
+    }
+}

@@ -1,0 +1,68 @@
+import WeirCore
+
+/// What a pipeline has last applied of one source table's definition: a row of `weir.source_tables`. A value.
+struct AppliedTable: Sendable, Equatable {
+    struct Column: Sendable, Equatable {
+        /// The name at the source.
+        var source: String
+        /// `attnum` at the source; nil when it could not be told.
+        var number: Int16?
+        /// The type's OID at the source.
+        var typeOID: UInt32
+        /// The name on the target; nil for a column that transforms leave out.
+        var target: String?
+        /// `format_type` of the column as transforms left it; empty without `target`.
+        var type: String
+        /// The default's expression at the source.
+        var defaultExpression: String?
+    }
+
+    /// The table's OID at the source.
+    var oid: UInt32
+    /// The source cluster: an OID says nothing in another one.
+    var systemIdentifier: UInt64
+    /// The name at the source.
+    var origin: TableName
+    /// The name on the target.
+    var table: TableName
+    /// In the stream's order.
+    var columns: [Column]
+    /// Target names of the primary key's columns, in key order.
+    var primaryKey: [String]
+    /// `pg_relation_filenode` at the source.
+    var storage: UInt32
+    /// The target table's OID, 0 when it is not known: tells whether somebody replaced the table.
+    var targetOID: UInt32 = 0
+
+    func column(target name: String) -> Column? { columns.first { $0.target == name } }
+}
+
+extension AppliedTable {
+    /// Keeps what was known of defaults that the catalog does not tell for this version.
+    mutating func keepDefaults(of known: AppliedTable, _ match: ColumnMatch, _ relation: Relation) {
+        for (place, index) in match.continued.enumerated() {
+            guard let index, place < columns.count else { continue }
+            let name = columns[place].source
+            let isTold = relation.columns.contains { $0.details?.name == name && $0.details?.number != nil }
+            if !isTold { columns[place].defaultExpression = known.columns[index].defaultExpression }
+        }
+    }
+
+    /// What a relation says, with the columns' numbers as they were told; nil for a relation of no PostgreSQL.
+    init?(_ relation: Relation, numbers: [Int16?], systemIdentifier: UInt64) {
+        guard let details = relation.details, relation.oid != 0 else { return nil }
+        oid = relation.oid
+        self.systemIdentifier = systemIdentifier
+        origin = relation.origin
+        table = relation.table
+        primaryKey = relation.primaryKey.map { relation.columns[$0].name }
+        storage = details.storage
+        columns = details.columns.enumerated().map { place, column in
+            let found = relation.columns.first { $0.details?.name == column.name }
+            return Column(
+                source: column.name, number: place < numbers.count ? numbers[place] : nil, typeOID: column.typeOID,
+                target: found?.name, type: found?.type.name ?? "",
+                defaultExpression: found?.details?.defaultExpression)
+        }
+    }
+}

@@ -1,0 +1,362 @@
+import WeirCore
+
+/// Steps that make the columns of a target table those of a relation. Pure.
+struct ColumnDiffer {
+    let situation: SchemaSituation
+    /// The table as the target has it, under the relation's name.
+    let base: TargetTable
+    private(set) var steps: [SchemaStep] = []
+    private(set) var notes: [String] = []
+    private(set) var doubts: [TargetChange.Doubt] = []
+    private(set) var hasOpenFacts = false
+    /// Types of columns that are added or converted.
+    private(set) var usedTypes: [ColumnType] = []
+
+    private let relation: Relation
+    private let table: TableName
+    private let old: [AppliedTable.Column]
+    private let match: ColumnMatch?
+    /// For each column of the relation: the version before, nil when it is new or not known.
+    private var before: [AppliedTable.Column?]
+    /// Target columns by the name they will have.
+    private var columns: [String: TargetTable.Column]
+    private var mayDestroy: Bool { !situation.isShared }
+
+    init(_ situation: SchemaSituation, base: TargetTable, match: ColumnMatch?) {
+        self.situation = situation
+        self.base = base
+        self.match = match
+        relation = situation.relation
+        table = relation.table
+        old = situation.known?.columns ?? []
+        columns = Dictionary(base.columns.map { ($0.name, $0) }) { first, _ in first }
+        before = relation.columns.map { _ in nil }
+    }
+
+    mutating func run() {
+        resolve()
+        guard doubts.isEmpty else { return }
+        let key = KeyDiffer(situation, base: base, renamed: renames())
+        steps += key.first
+        hasOpenFacts = key.hasOpenFacts
+        drop()
+        rename()
+        add()
+        for index in relation.columns.indices { convert(index) }
+        for index in relation.columns.indices { relax(index) }
+        steps += key.last
+        for index in relation.columns.indices { decorate(index) }
+        if let comment = relation.details?.comment, comment != base.comment {
+            steps.append(SchemaStep(.additive, TargetDefinition.comment(comment, on: table), optional: true))
+        } else if relation.details != nil, relation.details?.comment == nil, base.comment != nil,
+            situation.known != nil, mayDestroy
+        {
+            steps.append(SchemaStep(.full, TargetDefinition.comment(nil, on: table), optional: true))
+        }
+        for index in relation.columns.indices { restrict(index) }
+    }
+
+    // MARK: - Which is which
+
+    private mutating func resolve() {
+        guard let match, let details = relation.details else { return }
+        for (index, column) in relation.columns.enumerated() {
+            guard let place = details.columns.firstIndex(where: { $0.name == column.details?.name }) else { continue }
+            before[index] = match.continued[place].map { old[$0] }
+        }
+        for doubt in match.doubts { settle(doubt) }
+    }
+
+    /// An operator who has changed the target has answered already.
+    private mutating func settle(_ doubt: ColumnMatch.Doubt) {
+        guard let known = old.first(where: { $0.source == doubt.old }), let oldName = known.target,
+            let index = relation.columns.firstIndex(where: { $0.details?.name == doubt.new })
+        else { return }
+        let column = relation.columns[index]
+        let name = column.name
+        if doubt.old != doubt.new {
+            if columns[name] != nil, columns[oldName] == nil || situation.mode == .none {
+                if before[index] == nil, columns[oldName] == nil { before[index] = known }
+                return
+            }
+        }
+        let again = [
+            TargetDefinition.dropColumn(oldName, of: table),
+            TargetDefinition.addColumn(column, to: table, fill: nil, collations: situation.collations),
+        ]
+        guard doubt.old == doubt.new else {
+            doubts.append(
+                TargetChange.Doubt(
+                    what: "column \(doubt.new) is column \(doubt.old) under another name, or a new one after "
+                        + "\(doubt.old) was dropped",
+                    readings: [
+                        TargetDefinition.renameColumn(oldName, to: name, of: table), again.joined(separator: " "),
+                    ]))
+            return
+        }
+        let number = relation.details?.attributes.last { $0.name == doubt.new }?.number
+        let tell =
+            "UPDATE weir.source_tables SET column_numbers[array_position(column_names, "
+            + "\(TargetDefinition.literal(doubt.old)))] = \(number.map { "\($0)" } ?? "NULL") "
+            + "WHERE source_oid = \(relation.oid);"
+        doubts.append(
+            TargetChange.Doubt(
+                what: "column \(doubt.old) was dropped and added again, before these rows or after them",
+                readings: [
+                    (again + [tell]).joined(separator: " "),
+                    "\(tell) and, once these rows are applied, weir backfill --table \(relation.origin)",
+                ]))
+    }
+
+    /// Old and new target names of columns that have another name now.
+    private func renames() -> [(from: String, to: String)] {
+        relation.columns.indices.compactMap { index in
+            guard let from = before[index]?.target, from != relation.columns[index].name, columns[from] != nil,
+                !relation.columns.contains(where: { $0.name == from }) || isRenamed(from)
+            else { return nil }
+            return (from, relation.columns[index].name)
+        }
+    }
+
+    /// Whether the column that will have this name is another one than has it now.
+    private func isRenamed(_ name: String) -> Bool {
+        guard let index = relation.columns.firstIndex(where: { $0.name == name }) else { return false }
+        return before[index]?.target != name
+    }
+
+    // MARK: - What goes
+
+    private mutating func drop() {
+        guard let match else { return }
+        let details = relation.details
+        for index in match.dropped {
+            guard let name = old[index].target, let found = columns[name] else { continue }
+            let isTaken = relation.columns.contains { $0.name == name }
+            let isAlive = details?.attributes.contains { $0.number == old[index].number && $0.name != nil } ?? false
+            if isAlive && !isTaken || !mayDestroy {
+                loosen(found, "the source does not send it any more")
+                continue
+            }
+            if situation.mode != .full, !isTaken {
+                loosen(found, "the source has dropped it")
+                continue
+            }
+            steps.append(
+                SchemaStep(
+                    .full, needed: isTaken, TargetDefinition.dropColumn(name, of: table),
+                    reason: "Column \(name) was dropped and added again at the source"))
+            columns[name] = nil
+        }
+    }
+
+    /// A column that stays on the target but gets no values any more.
+    private mutating func loosen(_ column: TargetTable.Column, _ why: String) {
+        guard column.isNotNull, !column.hasDefault, !column.isGenerated else { return }
+        steps.append(
+            SchemaStep(
+                .additive, needed: true, TargetDefinition.dropNotNull(column.name, of: table),
+                reason: "Column \(column.name) is NOT NULL, and \(why)"))
+    }
+
+    // MARK: - Names
+
+    private mutating func rename() {
+        var waiting = mayDestroy ? renames() : []
+        // An operator, or another source of the table, may have given the name already.
+        let moving = Set(waiting.map(\.from))
+        waiting.removeAll { columns[$0.to] != nil && !moving.contains($0.to) }
+        var temporary = 0
+        while !waiting.isEmpty {
+            let next = waiting.firstIndex { columns[$0.to] == nil }
+            let from = waiting[next ?? 0].from
+            var to = waiting[next ?? 0].to
+            if next == nil {
+                temporary += 1
+                to = "weir_moving_\(temporary)"
+                waiting[0].from = to
+            } else if let next {
+                waiting.remove(at: next)
+            }
+            steps.append(
+                SchemaStep(
+                    .full, needed: true, TargetDefinition.renameColumn(from, to: to, of: table),
+                    reason: "Column \(from) was renamed at the source"))
+            columns[to] = columns.removeValue(forKey: from)
+            columns[to]?.name = to
+        }
+    }
+
+    // MARK: - What comes
+
+    private mutating func add() {
+        for (index, column) in relation.columns.enumerated() where columns[column.name] == nil {
+            usedTypes.append(column.type)
+            let fill = fill(column, isNew: before[index] == nil)
+            steps.append(
+                SchemaStep(
+                    .additive, needed: true,
+                    TargetDefinition.addColumn(column, to: table, fill: fill, collations: situation.collations),
+                    reason: "Column \(column.name) is missing in the target table"))
+            let expression = column.details?.defaultExpression
+            let portable = expression.flatMap { DefaultExpression.isPortable($0) ? $0 : nil }
+            if let portable {
+                steps.append(
+                    SchemaStep(.additive, TargetDefinition.setDefault(column.name, portable, of: table), optional: true)
+                )
+            } else if fill != nil {
+                steps.append(SchemaStep(.additive, needed: true, TargetDefinition.dropDefault(column.name, of: table)))
+            }
+            if let comment = column.details?.comment {
+                steps.append(
+                    SchemaStep(
+                        .additive, TargetDefinition.comment(comment, on: column.name, of: table), optional: true))
+            }
+            if column.isNotNull, situation.mode == .full { added(column) }
+        }
+    }
+
+    private mutating func added(_ column: Column) {
+        guard situation.factsHold else {
+            hasOpenFacts = true
+            return
+        }
+        steps.append(SchemaStep(.full, TargetDefinition.setNotNull(column.name, of: table), optional: true))
+    }
+
+    /// The value of rows that are older than the column, nil for NULL. What cannot be known is noted.
+    private mutating func fill(_ column: Column, isNew: Bool) -> String? {
+        guard let details = relation.details, let facts = column.details, let match,
+            let place = details.columns.firstIndex(where: { $0.name == facts.name })
+        else { return nil }
+        let number = match.numbers[place] ?? facts.number
+        let attribute =
+            number.map { number in details.attributes.first { $0.number == number } }
+            ?? details.attributes.first { $0.name == facts.name }
+        // A value of another type is another column's, or was converted since.
+        let isSameType = attribute?.typeOID == details.columns[place].typeOID
+        if !facts.isAltered, isSameType, let value = attribute?.fill { return value }
+        guard isNew, let expression = facts.defaultExpression ?? attribute?.defaultText, situation.known != nil,
+            details.storage == 0 || details.storage != situation.known?.storage
+        else { return nil }
+        // The table was rewritten since: by the column's own default, or by something later.
+        let compare = "compare with weir verify, and mend with weir backfill --table \(relation.origin)"
+        let literal = facts.defaultExpression.flatMap { LiteralDefault.text(of: $0) }
+        if !facts.isAltered, let value = literal ?? attribute?.defaultText {
+            notes.append(
+                "older rows get the default of the added column \(column.name); if the default was changed meanwhile, "
+                    + compare)
+            return value
+        }
+        if details.storage != 0 {
+            notes.append(
+                "values of the added column \(column.name) in older rows come from \(Self.short(expression)) at the "
+                    + "source and are not known: they are NULL on the target; \(compare)")
+        }
+        return nil
+    }
+
+    private static func short(_ expression: String) -> String {
+        expression.count > 80 ? "its default" : expression
+    }
+
+    // MARK: - Types
+
+    private mutating func convert(_ index: Int) {
+        let column = relation.columns[index]
+        guard let found = columns[column.name], !found.isGenerated, found.type.name != column.type.name else { return }
+        let isChanged = before[index].map { $0.type != column.type.name && !$0.type.isEmpty } ?? false
+        let fit = TypeFit(source: column.type, target: found.type)
+        var isRefused = false
+        if case .refused = fit { isRefused = true }
+        let reason =
+            "Column \(column.name) has a type on the target that does not fit: \(column.type.name) on the "
+            + "source, \(found.type.name) on the target"
+        if TypeChange.widens(found.type, to: column.type) {
+            guard isChanged || fit != .exact else { return }
+            alter(column, found, .additive, needed: isRefused || isChanged, reason)
+            return
+        }
+        if isChanged {
+            let holdsAll = TypeChange.widens(column.type, to: found.type)
+            guard mayDestroy || isRefused, !holdsAll || situation.mode == .full else { return }
+            alter(column, found, .full, needed: !holdsAll, reason)
+            if !TypeChange.widens(column.type, to: found.type) {
+                notes.append(
+                    "existing rows of column \(column.name) are converted as PostgreSQL does by default or through "
+                        + "text; if the source used another expression, compare with weir verify")
+            }
+        } else if isRefused {
+            alter(column, found, .full, needed: true, reason)
+        }
+    }
+
+    private mutating func alter(
+        _ column: Column, _ found: TargetTable.Column, _ level: SchemaStep.Level, needed: Bool, _ reason: String
+    ) {
+        usedTypes.append(column.type)
+        let plain = TargetDefinition.alterType(column, of: table, throughText: false)
+        let text = TargetDefinition.alterType(column, of: table, throughText: true)
+        let isPlain = TypeChange.convertsByItself(found.type, to: column.type)
+        // A default that cannot be converted would be in the way.
+        if found.defaultExpression != nil, !isPlain {
+            steps.append(SchemaStep(level, needed: needed, TargetDefinition.dropDefault(column.name, of: table)))
+        }
+        var step = SchemaStep(level, needed: needed, isPlain ? plain : text, reason: reason)
+        step.conversion = isPlain ? text : nil
+        steps.append(step)
+    }
+
+    // MARK: - NULL
+
+    private mutating func relax(_ index: Int) {
+        let column = relation.columns[index]
+        guard let found = columns[column.name], found.isNotNull, relation.details != nil else { return }
+        let isKey = base.primaryKey.contains(found.name) || relation.primaryKey.contains(index)
+        let isRelaxed = situation.relaxed.contains(column.name)
+        guard !isKey, isRelaxed || !column.isNotNull, !(situation.known == nil && !isRelaxed && found.hasDefault)
+        else { return }
+        steps.append(
+            SchemaStep(
+                .additive, needed: true, TargetDefinition.dropNotNull(column.name, of: table),
+                reason: "Column \(column.name) is NOT NULL on the target, and may be NULL at the source"))
+        if isRelaxed, column.isNotNull { hasOpenFacts = true }
+    }
+
+    private mutating func restrict(_ index: Int) {
+        let column = relation.columns[index]
+        guard let found = columns[column.name], !found.isNotNull, column.isNotNull, mayDestroy,
+            !relation.primaryKey.contains(index)
+        else { return }
+        guard situation.factsHold else {
+            hasOpenFacts = true
+            return
+        }
+        steps.append(SchemaStep(.full, TargetDefinition.setNotNull(column.name, of: table), optional: true))
+    }
+
+    // MARK: - Defaults and comments
+
+    private mutating func decorate(_ index: Int) {
+        let column = relation.columns[index]
+        guard let facts = column.details, facts.number != nil, let found = columns[column.name] else { return }
+        if let known = before[index], known.defaultExpression != facts.defaultExpression, !facts.isAltered {
+            if let expression = facts.defaultExpression, DefaultExpression.isPortable(expression) {
+                steps.append(
+                    SchemaStep(
+                        .additive, TargetDefinition.setDefault(column.name, expression, of: table), optional: true))
+            } else if found.defaultExpression != nil {
+                steps.append(
+                    SchemaStep(.additive, TargetDefinition.dropDefault(column.name, of: table), optional: true))
+            }
+        }
+        guard facts.comment != found.comment else { return }
+        if let comment = facts.comment {
+            steps.append(
+                SchemaStep(
+                    .additive, TargetDefinition.comment(comment, on: column.name, of: table), optional: true))
+        } else if before[index] != nil, mayDestroy {
+            steps.append(
+                SchemaStep(.full, TargetDefinition.comment(nil, on: column.name, of: table), optional: true))
+        }
+    }
+}

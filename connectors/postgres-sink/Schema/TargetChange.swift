@@ -1,0 +1,89 @@
+import WeirCore
+
+/// One statement that brings a target's definitions closer to a source's.
+struct SchemaStep: Sendable, Equatable {
+    /// What `schema` has to be for Weir to run it.
+    enum Level: Sendable { case additive, full }
+
+    var sql: String
+    var level: Level
+    /// Rows cannot be applied, or not rightly, without it. The others only make definitions alike.
+    var isNeeded: Bool
+    /// What is wrong without it, for people.
+    var reason: String
+    /// Runs in a session of its own, before: its effect cannot be used in the transaction that made it.
+    var isOutside = false
+    /// A failure is logged and stops nothing.
+    var isOptional = false
+    /// What to run when the server says that it cannot convert by itself (SQLSTATE 42804).
+    var conversion: String?
+
+    init(
+        _ level: Level, needed: Bool = false, _ sql: String, reason: String = "", outside: Bool = false,
+        optional: Bool = false
+    ) {
+        self.sql = sql
+        self.level = level
+        isNeeded = needed
+        self.reason = reason
+        isOutside = outside
+        isOptional = optional
+    }
+}
+
+/// What a new version of a source table asks of its target.
+struct TargetChange: Sendable, Equatable {
+    /// In the order in which they have to run.
+    var steps: [SchemaStep] = []
+    /// What an operator should know about rows that were there before.
+    var notes: [String] = []
+    /// Two readings are possible: what is unclear, and the statements of each.
+    var doubts: [Doubt] = []
+    /// What the map says afterwards; nil for relations that no PostgreSQL described.
+    var known: AppliedTable?
+    /// Other tables of the map that got another name: OID and name.
+    var moved: [(oid: UInt32, table: TableName)] = []
+    /// Some facts of the catalog may be ahead of the rows: they are looked at again later.
+    var hasOpenFacts = false
+
+    struct Doubt: Sendable, Equatable {
+        var what: String
+        var readings: [String]
+    }
+
+    static func == (left: TargetChange, right: TargetChange) -> Bool {
+        left.steps == right.steps && left.notes == right.notes && left.doubts == right.doubts
+            && left.known == right.known && left.hasOpenFacts == right.hasOpenFacts
+            && left.moved.map(\.oid) == right.moved.map(\.oid) && left.moved.map(\.table) == right.moved.map(\.table)
+    }
+}
+
+/// Everything a change is told from.
+struct SchemaSituation {
+    var relation: Relation
+    var mode: PostgresTargetSettings.SchemaMode
+    /// What the pipeline has applied of this source table; nil when it is met for the first time.
+    var known: AppliedTable?
+    /// Another source table of the map that has the target's name.
+    var occupant: AppliedTable?
+    /// Several source tables feed the target table.
+    var isShared = false
+    /// The target under the relation's name, and under the name that the map has, where that is another one.
+    var target: TargetTable?
+    var previous: TargetTable?
+    /// Schemas of the target.
+    var schemas: Set<String> = []
+    /// The target's types under the names of the relation's.
+    var types: [TableName: UserType] = [:]
+    /// Collations of the target, as SQL, that the relation names.
+    var collations: Set<String> = []
+    /// All rows of the table are about to come.
+    var isSnapshot = false
+    /// The catalog's facts are not ahead of the rows.
+    var factsHold = true
+    /// Rows with labels or attributes that the target does not know were refused.
+    var wantsTypes = false
+    /// Columns whose NOT NULL refused a row.
+    var relaxed: Set<String> = []
+    var systemIdentifier: UInt64 = 0
+}
