@@ -73,7 +73,8 @@ let package = Package(
 
         // Measurements, run by hand.
         .executableTarget(
-            name: "encoding-benchmark", dependencies: ["WeirCore"], path: "Tests/Benchmarks/Encoding",
+            name: "encoding-benchmark", dependencies: ["WeirCore", "AllocationCount"],
+            path: "Tests/Benchmarks/Encoding",
             swiftSettings: common),
 
         // The decoder's promises: the fuzz target of Tests/Fuzz/run.sh, and what the tests read its corpus with.
@@ -85,8 +86,10 @@ let package = Package(
         .target(
             name: "WeirTestKit", dependencies: ["WeirCore", "LibRdKafka", "CLibPQ", "CRdKafka"],
             swiftSettings: common),
+        // Counts what a thread allocates, by a malloc of its own in front of the library's.
+        .target(name: "AllocationCount", path: "Tests/AllocationCount"),
         tests("WeirTestKitTests", []),
-        tests("WeirCoreTests", ["LibCrypto"]),
+        tests("WeirCoreTests", ["LibCrypto", "AllocationCount"]),
         tests("PgOutputTests", ["PgOutput", "StreamFuzz"]),
         tests("LibPQTests", ["LibPQ"]),
         tests("LibRdKafkaTests", ["LibRdKafka"]),
@@ -94,7 +97,7 @@ let package = Package(
         tests("LibCryptoTests", ["LibCrypto"]),
         tests("AdminServerTests", ["AdminServer"]),
         tests("SettingsFileTests", ["SettingsFile"]),
-        tests("PostgresSourceTests", ["PostgresSource", "PgOutput", "LibPQ"]),
+        tests("PostgresSourceTests", ["PostgresSource", "PgOutput", "LibPQ", "AllocationCount"]),
         tests("PostgresSinkTests", ["PostgresSink", "LibPQ"]),
         tests("KafkaSinkTests", ["KafkaSink", "LibRdKafka"]),
         tests("KafkaSourceTests", ["KafkaSource", "LibPQ", "LibRdKafka"]),

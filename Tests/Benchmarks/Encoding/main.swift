@@ -1,6 +1,7 @@
-// CPU time of encoding, in nanoseconds a row: swift run -c release encoding-benchmark [seconds]
+// CPU time of encoding a row and blocks of memory it takes: swift run -c release encoding-benchmark [seconds]
 // The row has the 7 columns and about 200 bytes of the end-to-end benchmark. Counts this thread's CPU time only, so
 // that other work on the machine matters little.
+import AllocationCount
 import Glibc
 import WeirCore
 
@@ -89,14 +90,17 @@ func measure(_ name: String, _ settings: EncoderSettings, _ changes: ChangeBatch
     var buffer = ByteBuffer()
     var bytes = 0
     var best = Int64.max
+    var blocks = UInt.max
     let end = cpuTime() + Int64(seconds * 1e9)
     while cpuTime() < end {
         bytes = 0
-        let start = cpuTime()
+        let (start, blocksBefore) = (cpuTime(), allocation_count())
         try encoder.encode(changes, into: &buffer) { event, _ in bytes += event.key.count + event.value.count }
         best = min(best, cpuTime() - start)
+        blocks = min(blocks, allocation_count() - blocksBefore)
     }
-    print("\(name): \(best / Int64(rows)) ns a row, \(bytes / rows) bytes of key and value")
+    let share = Double(blocks * 1_000 / UInt(rows)) / 1_000
+    print("\(name): \(best / Int64(rows)) ns, \(share) blocks a row, \(bytes / rows) bytes of key and value")
 }
 
 let seconds = CommandLine.arguments.count > 1 ? Double(CommandLine.arguments[1]) ?? 1 : 1
