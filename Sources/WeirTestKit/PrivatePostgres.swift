@@ -257,7 +257,7 @@ final class PostgresTemplate: Sendable {
 
         # Weir's tests
         wal_level = logical
-        max_replication_slots = 200
+        max_replication_slots = 1000
         max_wal_senders = 200
         max_connections = 250
         fsync = off

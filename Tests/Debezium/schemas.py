@@ -17,11 +17,20 @@ def split(text):
 
 def widened(debezium, weir):
     """Rule schema: whether Weir's schema is Debezium's with the columns that Debezium does not know, with items of
-    arrays that may be null, and with the scale of a numeric as it was declared."""
+    arrays that may be null, with text for vectors, and with the scale of a numeric as it was declared."""
     return debezium is not None and weir is not None and fits(json.loads(debezium), json.loads(weir))
 
 
+def is_vector(schema):
+    """Whether it is what Debezium has for oidvector and int2vector, whose elements it loses."""
+    return schema.get("type") == "array" and schema.get("items") in (
+        {"type": "int64", "optional": False}, {"type": "int16", "optional": False})
+
+
 def fits(debezium, weir):
+    if isinstance(debezium, dict) and is_vector(debezium) and isinstance(weir, dict) and weir.get("type") == "string":
+        rest = {name: value for name, value in debezium.items() if name not in ("type", "items")}
+        return rest == {name: value for name, value in weir.items() if name != "type"}
     if not isinstance(debezium, dict) or not isinstance(weir, dict) or debezium.keys() != weir.keys():
         return debezium == weir
     for name, ours in debezium.items():

@@ -155,7 +155,7 @@ import WeirCore
         let alone = try #require(transactions.firstIndex { $0.xid == 0 })
         try #require(alone > 0 && alone + 1 < transactions.count)
         #expect(transactions[alone].previousEndLSN == transactions[alone - 1].endLSN)
-        #expect(transactions[alone + 1].previousEndLSN == transactions[alone].commitLSN)
+        #expect(transactions[alone + 1].previousEndLSN == transactions[alone].endLSN)
         #expect(transactions[alone].beginLSN == nil && transactions[alone + 1].beginLSN != nil)
     }
 

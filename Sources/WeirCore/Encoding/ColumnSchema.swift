@@ -32,6 +32,9 @@ extension ConnectSchema {
                 .string, "io.debezium.data.Enum", [Parameter(name: "allowed", value: labels.joined(separator: ","))])
         case .point: point
         case .array(let element): array(element, type, options)
+        // Debezium says array, and writes none of its elements.
+        case .other where type.isVector && options.strict:
+            ConnectSchema(.array(ConnectSchema(type.oid == 30 ? .int64 : .int16)))
         default: ConnectSchema(.string)
         }
     }
