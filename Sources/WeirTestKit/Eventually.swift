@@ -12,7 +12,7 @@ import Glibc
 ///   - timeout: how long to go on.
 ///   - condition: looked at least once; on the calling thread.
 /// - Returns: whether the condition held.
-public func eventually(timeout: Duration = .seconds(20), _ condition: () throws -> Bool) -> Bool {
+public func eventually(timeout: Duration = .seconds(60), _ condition: () throws -> Bool) -> Bool {
     let deadline = ContinuousClock.now + timeout
     var pause: CInt = 2
     while true {
@@ -25,7 +25,7 @@ public func eventually(timeout: Duration = .seconds(20), _ condition: () throws 
 
 /// As the synchronous `eventually`, without holding a thread of the cooperative pool between two looks.
 public func eventually(
-    timeout: Duration = .seconds(20), _ condition: () async throws -> Bool
+    timeout: Duration = .seconds(60), _ condition: () async throws -> Bool
 ) async -> Bool {
     let deadline = ContinuousClock.now + timeout
     var pause = 2

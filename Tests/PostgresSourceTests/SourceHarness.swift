@@ -88,7 +88,7 @@ final class EventLog: Sendable {
 
     /// Waits until the events and changes of tables are such.
     func waitForStory(_ condition: @escaping ([String]) -> Bool) -> Bool {
-        state.wait(until: .now + .seconds(20)) { condition($0.story) ? true : nil } ?? false
+        state.wait(until: .now + .seconds(60)) { condition($0.story) ? true : nil } ?? false
     }
 
     func block(_ isBlocked: Bool) {
@@ -99,7 +99,7 @@ final class EventLog: Sendable {
     }
 
     /// Waits until as many events arrived, or events of that text.
-    func wait(_ timeout: Duration = .seconds(20), _ condition: @escaping ([String]) -> Bool) -> Bool {
+    func wait(_ timeout: Duration = .seconds(60), _ condition: @escaping ([String]) -> Bool) -> Bool {
         state.wait(until: .now + timeout) { condition($0.events) ? true : nil } ?? false
     }
 
