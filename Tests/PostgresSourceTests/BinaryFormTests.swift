@@ -207,9 +207,14 @@ struct BinaryFormTests {
             }
         }
         #expect(tables.count > 60)
-        let runs = [PostgresSourceSettings.Binary.auto, .never].map { settings(database, $0) }
-            .map { (settings: $0, run: SourceRun($0)) }
-        for (_, run) in runs { try #require(eventually { run.statistics.isStreaming }) }
+        var runs: [(settings: PostgresSourceSettings, run: SourceRun)] = []
+        for binary in [PostgresSourceSettings.Binary.auto, .never] {
+            // One after the other: both want a slot and a publication of the same tables.
+            let settings = settings(database, binary)
+            let run = SourceRun(settings)
+            try #require(eventually { run.statistics.isStreaming })
+            runs.append((settings, run))
+        }
         #expect(eventually { try isBinary(runs[0].settings, database) })
         #expect(try !isBinary(runs[1].settings, database))
         for table in tables {

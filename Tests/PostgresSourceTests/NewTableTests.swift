@@ -148,6 +148,7 @@ import WeirTestKit
         try database.exec("INSERT INTO b VALUES (2, 2); INSERT INTO c VALUES (2, 2)")
         // Out and in again: what happened between is in the new copy.
         #expect(run.log.wait { $0.last == "insert public.b 2,2" })
+        #expect(eventually { run.store.stage("b") != nil })
         try database.exec("ALTER PUBLICATION theirs DROP TABLE b; INSERT INTO b VALUES (3, 3)")
         #expect(eventually { run.store.stage("b") == nil })
         try database.exec("ALTER PUBLICATION theirs ADD TABLE b")
