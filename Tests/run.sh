@@ -110,6 +110,18 @@ tally() {
         END { printf "%d %d %d\n", passed, started - passed, skipped }' "$SERVERS_DIR/test.log"
 }
 
+# failures: what failed, once more, where the end of a long log is all that is kept of it.
+failures() {
+    grep -aE '^✘ (Test|Suite) ' "$SERVERS_DIR/test.log" | grep -v '^✘ Test run ' | cut -c1-900 | head -60
+    awk '
+        $2 != "Test" || $3 == "run" || $3 == "case" { next }
+        / started\.$/ { sub(/ started\.$/, ""); running[substr($0, index($0, "Test"))] = 1 }
+        / (passed|failed) after [0-9.]+ seconds/ {
+            sub(/ (with [0-9]+ test cases? )?(passed|failed) after .*/, ""); delete running[substr($0, index($0, "Test"))]
+        }
+        END { for (name in running) print "began and did not end: " name }' "$SERVERS_DIR/test.log"
+}
+
 # differential: the comparison with Debezium, with its own servers. Status as that of the whole.
 differential() {
     swift build --product weir 2>&1 | tee "$SERVERS_DIR/build.log" | digest || return 1
@@ -158,5 +170,6 @@ if ((passed + failed == 0)); then
 elif ((status && failed == 0)); then
     say "swift test failed outside of a test: see above"
 fi
+((status == 0)) || failures
 echo "$passed passed, $failed failed$( ((skipped == 0)) || echo ", $skipped skipped")"
 exit "$status"
