@@ -146,7 +146,7 @@ import WeirCore
 
     @Test func offsetsOfEachKind() throws {
         func offset(_ text: String) throws -> DebeziumOffset {
-            try DebeziumOffset(try JSONValue.parse(Array(text.utf8)))
+            try DebeziumOffset(try JSONValue(Array(text.utf8)))
         }
         let commit = try offset(#"{"lsn":900,"lsn_proc":900,"lsn_commit":900,"txId":7,"messageType":"COMMIT"}"#)
         #expect(commit.position == LSN(900) && commit.partial == nil)

@@ -127,7 +127,7 @@ struct DebeziumOffsetFile {
 
     private static func json(_ bytes: [UInt8]) throws(Failure) -> JSONValue {
         do throws(JSONFailure) {
-            return try JSONValue.parse(bytes)
+            return try JSONValue(bytes)
         } catch {
             throw Failure(reason: "an offset in it is no JSON: \(error.reason)")
         }
@@ -136,7 +136,7 @@ struct DebeziumOffsetFile {
     /// Keys and values one behind the other on their lines: `key TAB value`, or a line each; or whole objects with
     /// `key` and `value`, or what Connect's REST interface answers to `GET /connectors/NAME/offsets`.
     private mutating func readText(_ bytes: [UInt8]) throws(Failure) {
-        if let whole = try? JSONValue.parse(bytes), case .object = whole {
+        if let whole = try? JSONValue(bytes), case .object = whole {
             guard takeObject(whole) else { throw Failure(reason: "it holds no offsets") }
             return
         }
@@ -166,7 +166,7 @@ struct DebeziumOffsetFile {
         }
         guard let key = object["key"], let value = object["value"] else { return false }
         func inner(_ value: JSONValue) -> JSONValue {
-            guard let text = value.string, let parsed = try? JSONValue.parse(Array(text.utf8)) else { return value }
+            guard let text = value.string, let parsed = try? JSONValue(Array(text.utf8)) else { return value }
             return parsed
         }
         take(inner(key), inner(value))

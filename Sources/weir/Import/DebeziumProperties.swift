@@ -44,7 +44,7 @@ struct DebeziumProperties {
         }
         let document: JSONValue
         do throws(JSONFailure) {
-            document = try JSONValue.parse(bytes)
+            document = try JSONValue(bytes)
         } catch {
             throw Failure(reason: "it is no JSON: \(error)")
         }
