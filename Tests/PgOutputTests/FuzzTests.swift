@@ -1,23 +1,12 @@
 import Foundation
 import PgOutput
 import Testing
+import WeirTestKit
 
 /// The decoder must answer anything with a message or an error, and every range it reports must lie inside the
 /// message. The recording is the corpus. `WEIR_FUZZ_SECONDS` makes the random part run that long, with another seed
 /// each time; the seed is printed with a failure.
 @Suite struct FuzzTests {
-    /// SplitMix64: the same numbers for the same seed everywhere.
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var value = state
-            value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-            return value ^ (value >> 31)
-        }
-    }
-
     /// Decodes, and checks what a consumer relies on. Returns false for a message that breaks it.
     private func holds(_ bytes: [UInt8], _ decoder: inout PgOutputDecoder, _ state: inout StreamState) -> Bool {
         do throws(DecodeError) {
@@ -71,7 +60,7 @@ import Testing
         let seconds = ProcessInfo.processInfo.environment["WEIR_FUZZ_SECONDS"].flatMap(Double.init)
         let seed = seconds == nil ? 20_260_101 : UInt64.random(in: .min ... .max)
         let end = ContinuousClock.now + .seconds(seconds ?? 0)
-        var generator = Generator(state: seed)
+        var generator = SeededGenerator(seed: seed)
         let corpus = try Recording.load().messages.map(\.bytes)
         var decoder = PgOutputDecoder()
         var state = StreamState()
@@ -84,7 +73,7 @@ import Testing
         }
     }
 
-    private func mutated(_ corpus: [[UInt8]], _ generator: inout Generator) -> [UInt8] {
+    private func mutated(_ corpus: [[UInt8]], _ generator: inout SeededGenerator) -> [UInt8] {
         var bytes = corpus[Int.random(in: 0..<corpus.count, using: &generator)]
         if bytes.count > 400 { bytes.removeSubrange(200..<(bytes.count - 100)) }
         for _ in 0..<Int.random(in: 1...4, using: &generator) {

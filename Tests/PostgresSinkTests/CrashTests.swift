@@ -44,7 +44,7 @@ struct CrashTests {
     /// transactions is applied to a table whose duplicates would show.
     @Test(arguments: [1, 2, 3, 4])
     func aCutAnywhereLosesAndRepeatsNothing(seed: UInt64) throws {
-        var random = SplitMix(seed)
+        var random = SeededGenerator(seed: seed)
         let target = try Target(
             """
             CREATE TABLE log (tx int, n int);
@@ -208,20 +208,5 @@ extension Target {
         let t = try target.relation("t")
         try driver.write(transaction(100) { $0.insert(t, ["1"]) })
         return try target.connection.value("SELECT value FROM seen")
-    }
-}
-
-/// A small generator with a seed, so that a failing run can be repeated. Source: Vigna's splitmix64.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1 }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -14,7 +14,7 @@ private struct RandomWorkload {
     /// A table's rows as the source holds them.
     private var rows: [Table: [[String?]]] = [:]
     private var nextID = 1
-    private var random: SplitMix
+    private var random: SeededGenerator
     let relations: [Table: Relation]
 
     static let definitions = Table.allCases.map { table in
@@ -23,7 +23,7 @@ private struct RandomWorkload {
     }.joined(separator: ";")
 
     init(seed: UInt64, relations: [Table: Relation]) {
-        random = SplitMix(seed)
+        random = SeededGenerator(seed: seed)
         self.relations = relations
     }
 
@@ -140,7 +140,7 @@ struct PropertyTests {
             .keyed: try source.relation("keyed"), .whole: try source.relation("whole", identity: .full),
             .keyless: try source.relation("keyless"),
         ]
-        var random = SplitMix(seed &+ 1000)
+        var random = SeededGenerator(seed: seed &+ 1000)
         // Row by row; grouped with COPY; grouped under tight limits in another mode.
         let drivers = [
             try SinkDriver(targets[0].settings { $0.copyRowsMin = .max }),
@@ -178,7 +178,7 @@ struct PropertyTests {
         }
     }
 
-    private func write(_ batch: ChangeBatch, _ drivers: [SinkDriver], _ random: inout SplitMix) throws {
+    private func write(_ batch: ChangeBatch, _ drivers: [SinkDriver], _ random: inout SeededGenerator) throws {
         for (index, driver) in drivers.enumerated() {
             try driver.write(batch, moreFollows: index > 0 && Bool.random(using: &random))
         }

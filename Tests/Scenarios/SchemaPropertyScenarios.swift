@@ -57,7 +57,7 @@ private struct RandomChanges {
         var isConvertible: Bool
     }
 
-    var random: SplitMix
+    var random: SeededGenerator
     private(set) var history: [String] = []
     private var table = "t"
     private var fields = [
@@ -67,7 +67,7 @@ private struct RandomChanges {
     private var names = 0
     private var rows = 10
 
-    init(seed: UInt64) { random = SplitMix(seed) }
+    init(seed: UInt64) { random = SeededGenerator(seed: seed) }
 
     /// The next change: a statement, or several in one transaction.
     mutating func statement() -> String {
@@ -142,20 +142,5 @@ private struct RandomChanges {
             guard let place else { return "ANALYZE \(table)" }
             return "ALTER TABLE \(table) ALTER COLUMN \(fields[place].name) DROP NOT NULL"
         }
-    }
-}
-
-/// Numbers that a seed decides.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -340,7 +340,7 @@ import WeirTestKit
 
     /// Faults at chance moments of both sides, over and over: the targets end up as the log has it.
     @Test(arguments: 1...6 as ClosedRange<UInt64>) func chanceFailuresLoseNothing(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let targets = [MemoryTarget("a", keeping: .own), MemoryTarget("b", keeping: .elsewhere)]
         var rig = PipelineRig(targets)
         rig.settings.queueBytesMax = rig.batch(1).byteCount * 4

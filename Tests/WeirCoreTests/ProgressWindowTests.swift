@@ -1,5 +1,6 @@
 import Testing
 import WeirCore
+import WeirTestKit
 
 @Suite struct ProgressWindowTests {
     /// Registers batches that end at 10, 20, ... and returns the window.
@@ -128,7 +129,7 @@ import WeirCore
 
     /// Against a plain list of batches, in a random but repeatable order.
     @Test(arguments: 1...20) func agreesWithAPlainModel(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         var window = ProgressWindow()
         var model: [(end: UInt64, accepted: Bool, outstanding: Int)] = []
         var reports: [Int] = []
@@ -176,18 +177,5 @@ extension ProgressWindow {
     fileprivate var heldEntries: Int {
         Mirror(reflecting: self).children.first { $0.label == "entries" }
             .map { Mirror(reflecting: $0.value).children.count } ?? .max
-    }
-}
-
-/// A small generator whose numbers follow from its seed.
-struct SplitMix {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

@@ -1,5 +1,6 @@
 import Testing
 import WeirCore
+import WeirTestKit
 
 @testable import PostgresSink
 
@@ -88,7 +89,7 @@ private enum Short {
     /// history that is not the simplest can be misread: 6 of 20,000 such sequences are.
     @Test(arguments: 0..<1000)
     func aLaggingReaderIsNeverWrong(seed: UInt64) throws {
-        var random = SplitMix(seed)
+        var random = SeededGenerator(seed: seed)
         var table: [(name: String, number: Int16)] = [("id", 1)]
         var versions = [table]
         var highest: Int16 = 1

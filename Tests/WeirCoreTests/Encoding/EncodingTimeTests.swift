@@ -1,4 +1,5 @@
 import Testing
+import WeirTestKit
 
 @testable import WeirCore
 
