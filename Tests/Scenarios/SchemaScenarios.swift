@@ -63,6 +63,73 @@ import WeirTestKit
         try mirror.stop(weir)
     }
 
+    @Test func aChangeInsideATransactionHasItsPlaceInIt() throws {
+        let mirror = try Mirror(Self.table)
+        let weir = try mirror.stream()
+        try mirror.source.exec(
+            """
+            BEGIN;
+            UPDATE t SET a = 'old' WHERE id = 1; DELETE FROM t WHERE id = 2;
+            ALTER TABLE t ADD COLUMN b int DEFAULT 5; UPDATE t SET b = 6 WHERE id = 3;
+            ALTER TABLE t RENAME COLUMN a TO c; INSERT INTO t (id, c, n, b) VALUES (100, 'new', 1, 8);
+            ALTER TABLE t DROP COLUMN n; INSERT INTO t (id, c) VALUES (101, 'newer');
+            ALTER TABLE t ALTER COLUMN b TYPE bigint; UPDATE t SET b = 99999999999 WHERE id = 4;
+            COMMIT
+            """)
+        try expectSame(mirror, weir)
+        // Nothing of a change that was rolled back.
+        try mirror.source.exec(
+            "BEGIN; ALTER TABLE t ADD COLUMN gone int; INSERT INTO t (id, gone) VALUES (200, 1); ROLLBACK")
+        try mirror.source.exec("INSERT INTO t (id) VALUES (201)")
+        try expectSame(mirror, weir)
+        try mirror.stop(weir)
+    }
+
+    @Test func severalChangesBeforeAnythingIsRead() throws {
+        let mirror = try Mirror(Self.table)
+        try mirror.stop(try mirror.stream())
+        for statement in [
+            "ALTER TABLE t ADD COLUMN b int", "INSERT INTO t (id, b) VALUES (100, 1)",
+            "ALTER TABLE t RENAME COLUMN b TO c",
+            "INSERT INTO t (id, c) VALUES (101, 2)", "ALTER TABLE t DROP COLUMN c", "INSERT INTO t (id) VALUES (102)",
+            "ALTER TABLE t ADD COLUMN d text NOT NULL DEFAULT 'filled'", "INSERT INTO t (id) VALUES (103)",
+            "ALTER TABLE t RENAME COLUMN d TO e", "UPDATE t SET e = 'x' WHERE id = 103",
+            "ALTER TABLE t ALTER COLUMN a SET NOT NULL; UPDATE t SET a = '' WHERE a IS NULL",
+            "ALTER TABLE t RENAME TO u", "DELETE FROM u WHERE id = 5", "ALTER TABLE u RENAME TO v",
+            "INSERT INTO v (id, a) VALUES (104, 'last')",
+        ] {
+            let isNullable = statement.contains("SET NOT NULL")
+            try mirror.source.exec(isNullable ? "UPDATE t SET a = '' WHERE a IS NULL" : "SELECT 1")
+            try mirror.source.exec(statement)
+        }
+        let weir = try mirror.stream()
+        try expectSame(mirror, weir)
+        try mirror.stop(weir)
+    }
+
+    @Test func usersTypesAreMadeAndFollowed() throws {
+        let mirror = try Mirror(
+            """
+            CREATE SCHEMA zoo; CREATE TYPE zoo.mood AS ENUM ('sad', 'happy');
+            CREATE DOMAIN price AS numeric(8,2) CHECK (VALUE >= 0); CREATE TYPE pair AS (x int, m zoo.mood);
+            CREATE TABLE t (id int PRIMARY KEY, m zoo.mood DEFAULT 'sad', p price, c pair, ms zoo.mood[]);
+            INSERT INTO t VALUES (1, 'happy', 1.5, '(1,sad)', '{sad,NULL}')
+            """)
+        let weir = try mirror.stream()
+        try expectSame(mirror, weir)
+        try mirror.source.exec("ALTER TYPE zoo.mood ADD VALUE 'so so' BEFORE 'happy'")
+        try mirror.source.exec("INSERT INTO t (id, m) VALUES (2, 'so so')")
+        try expectSame(mirror, weir)
+        try mirror.source.exec("ALTER TYPE zoo.mood ADD VALUE 'best'; ALTER TYPE zoo.mood RENAME VALUE 'sad' TO 'blue'")
+        try mirror.source.exec("UPDATE t SET ms = '{best,blue}'; ALTER TABLE t ADD COLUMN x int")
+        try mirror.source.exec("UPDATE t SET x = 1, m = 'best'")
+        try expectSame(mirror, weir)
+        // A domain that allows more.
+        try mirror.source.exec("ALTER DOMAIN price DROP CONSTRAINT price_check; UPDATE t SET p = -1 WHERE id = 1")
+        try expectSame(mirror, weir)
+        try mirror.stop(weir)
+    }
+
     @Test func killedInBetweenItGoesOn() throws {
         let mirror = try Mirror(Self.table)
         try mirror.stop(try mirror.stream())

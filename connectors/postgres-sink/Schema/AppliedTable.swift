@@ -29,8 +29,10 @@ struct AppliedTable: Sendable, Equatable {
     var columns: [Column]
     /// Target names of the primary key's columns, in key order.
     var primaryKey: [String]
-    /// `pg_relation_filenode` at the source.
+    /// `pg_relation_filenode` at the source, as of the rows: the one of the catalog once they have reached it.
     var storage: UInt32
+    /// No column that comes after this version has this number or a lower one; 0 when nothing is known.
+    var lastNumber: Int16 = 0
     /// The target table's OID, 0 when it is not known: tells whether somebody replaced the table.
     var targetOID: UInt32 = 0
 
@@ -38,6 +40,15 @@ struct AppliedTable: Sendable, Equatable {
 }
 
 extension AppliedTable {
+    /// Whether the catalog, when it was read, had exactly these columns.
+    func isOfCatalog(_ relation: Relation) -> Bool {
+        let there = relation.details?.attributes.filter { $0.name != nil && !$0.isGenerated } ?? []
+        return there.count == columns.count
+            && zip(there, columns).allSatisfy {
+                $0.name == $1.source && $0.number == $1.number && $0.typeOID == $1.typeOID
+            }
+    }
+
     /// Keeps what was known of defaults that the catalog does not tell for this version.
     mutating func keepDefaults(of known: AppliedTable, _ match: ColumnMatch, _ relation: Relation) {
         for (place, index) in match.continued.enumerated() {
@@ -57,6 +68,7 @@ extension AppliedTable {
         table = relation.table
         primaryKey = relation.primaryKey.map { relation.columns[$0].name }
         storage = details.storage
+        if details.asOf == nil { lastNumber = details.attributes.map(\.number).max() ?? 0 }
         columns = details.columns.enumerated().map { place, column in
             let found = relation.columns.first { $0.details?.name == column.name }
             return Column(

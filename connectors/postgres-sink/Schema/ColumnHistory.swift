@@ -27,27 +27,32 @@ struct ColumnHistory {
     private let isInvented: Bool
     private let oldNumbers: Set<Int16>
     private let oldMax: Int16
+    private let last: Int16
 
     private static let sizeMax = 4_000_000
     private static let never = 1 << 20
     /// Another type counts more than another name.
     private static let conversion = 2
+    /// A column that was there before and the stream did not have: the publication left it out.
+    private static let unpublished = 3
     /// How many more changes a reading may need and is still looked at. A number that is told wrongly misleads later.
     private static let readingExcess = 1
     private static let numberExcess = 3
 
     /// - Parameters:
+    ///   - last: a column that was added since has a higher number.
     ///   - isLast: nothing follows; else a column that is old follows, so that none of these was added.
     ///   - isInvented: the catalog does not know the table, and any number of attributes is possible.
     init(
         old: ArraySlice<AppliedTable.Column>, new: ArraySlice<StreamColumn>, attributes: ArraySlice<SourceAttribute>,
-        isLast: Bool, isInvented: Bool
+        last: Int16, isLast: Bool, isInvented: Bool
     ) {
         self.old = old
         self.new = new
         self.attributes = attributes
         self.isLast = isLast
         self.isInvented = isInvented
+        self.last = isInvented ? 0 : last
         oldNumbers = Set(old.compactMap(\.number))
         oldMax = isLast ? oldNumbers.max() ?? 0 : .max
         guard !new.isEmpty else { return }
@@ -145,8 +150,8 @@ struct ColumnHistory {
         if now < new.count, !mustBeOld, allOldPassed {
             let column = new[new.startIndex + now]
             let isReused = old.contains { $0.source == column.name }
-            moves.append(
-                Move(isOld: false, isNew: true, cost: (isReused ? 2 : 1) + later(column, attribute)))
+            let cost = (isReused ? 2 : 1) + (attribute.number <= last ? Self.unpublished : 0)
+            moves.append(Move(isOld: false, isNew: true, cost: cost + later(column, attribute)))
         }
         guard before < old.count else { return moves }
         let known = old[old.startIndex + before]
@@ -164,7 +169,7 @@ struct ColumnHistory {
     private func passing(_ attribute: SourceAttribute, allOldPassed: Bool, allNewPassed: Bool) -> Int? {
         guard let name = attribute.name else {
             // It came and went unseen, or was gone before.
-            return allOldPassed && !isInvented ? 2 : 0
+            return allOldPassed && !isInvented && attribute.number > last ? 2 : 0
         }
         // A column of before that the publication leaves out.
         if attribute.number < oldMax { return 0 }

@@ -11,6 +11,8 @@ struct ColumnMatch: Equatable {
     private(set) var numbers: [Int16?]
     /// For each new column the index of the old one it continues; nil for an added one.
     private(set) var continued: [Int?]
+    /// No column that comes after this version has this number or a lower one.
+    private(set) var lastNumber: Int16 = 0
     /// Indexes of old columns that are gone.
     private(set) var dropped: [Int] = []
     /// Old and new columns that may be the same or not.
@@ -23,14 +25,17 @@ struct ColumnMatch: Equatable {
         var new: String
     }
 
-    init(old: [AppliedTable.Column], details: RelationDetails) {
+    /// - Parameter last: `AppliedTable.lastNumber` of the version before.
+    init(old: [AppliedTable.Column], last: Int16 = 0, details: RelationDetails) {
+        let last = max(last, old.compactMap(\.number).max() ?? 0)
         numbers = details.columns.map(\.number)
         continued = details.columns.map { _ in nil }
         if details.asOf == nil {
             pair(old, details.columns)
         } else {
-            tell(old, details)
+            tell(old, last, details)
         }
+        count(from: last, details)
         let kept = Set(continued.compactMap(\.self))
         dropped = old.indices.filter { !kept.contains($0) }
     }
@@ -46,9 +51,24 @@ struct ColumnMatch: Equatable {
         }
     }
 
+    /// Numbers rise in the stream's order, and those of new columns lie above all that were given before.
+    private mutating func count(from last: Int16, _ details: RelationDetails) {
+        lastNumber = last
+        for place in details.columns.indices {
+            if let number = numbers[place] {
+                lastNumber = max(lastNumber, number)
+            } else if continued[place] == nil, lastNumber < .max,
+                !doubts.contains(where: { $0.new == details.columns[place].name })
+            {
+                lastNumber += 1
+            }
+        }
+        if details.asOf == nil { lastNumber = max(lastNumber, details.attributes.map(\.number).max() ?? 0) }
+    }
+
     // MARK: - Histories
 
-    private mutating func tell(_ old: [AppliedTable.Column], _ details: RelationDetails) {
+    private mutating func tell(_ old: [AppliedTable.Column], _ last: Int16, _ details: RelationDetails) {
         let new = details.columns
         let attributes =
             details.attributes.isEmpty ? Self.invented(old, count: new.count) : details.attributes
@@ -59,7 +79,7 @@ struct ColumnMatch: Equatable {
             let history = ColumnHistory(
                 old: old[fromOld..<(anchor?.old ?? old.count)], new: new[fromNew..<(anchor?.new ?? new.count)],
                 attributes: attributes[fromAttribute..<(anchor?.attribute ?? attributes.count)],
-                isLast: anchor == nil, isInvented: details.attributes.isEmpty)
+                last: last, isLast: anchor == nil, isInvented: details.attributes.isEmpty)
             take(history, old, new, attributes)
             guard let anchor else { break }
             continued[anchor.new] = anchor.old

@@ -22,11 +22,19 @@ struct SchemaDiffer {
 
     private mutating func run() {
         let match = situation.known.flatMap { known in
-            relation.details.map { ColumnMatch(old: known.columns, details: $0) }
+            relation.details.map { ColumnMatch(old: known.columns, last: known.lastNumber, details: $0) }
         }
         let numbers = match?.numbers ?? relation.details?.columns.map(\.number) ?? []
         var applied = AppliedTable(relation, numbers: numbers, systemIdentifier: situation.systemIdentifier)
-        if let match, let known = situation.known { applied?.keepDefaults(of: known, match, relation) }
+        if let match, let known = situation.known {
+            applied?.keepDefaults(of: known, match, relation)
+            applied?.lastNumber = match.lastNumber
+            if !situation.factsHold, applied?.storage != known.storage {
+                // The rewrite that made the new one may be among the changes that are still to come.
+                applied?.storage = known.storage
+                change.hasOpenFacts = true
+            }
+        }
         change.known = applied
         var tableSteps: [SchemaStep] = []
         var used: [ColumnType] = []
@@ -39,7 +47,7 @@ struct SchemaDiffer {
             }
             tableSteps += columns.steps
             change.notes += columns.notes
-            change.hasOpenFacts = columns.hasOpenFacts
+            change.hasOpenFacts = change.hasOpenFacts || columns.hasOpenFacts
             used = columns.usedTypes
         } else if situation.known != nil, !situation.isSnapshot, situation.mode != .none {
             change.doubts.append(missing())

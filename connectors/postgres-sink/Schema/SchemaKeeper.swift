@@ -58,7 +58,7 @@ final class SchemaKeeper {
         let change = TargetChange.between(situation)
         try decide(change, situation)
         try store(change, situation)
-        open[relation.oid] = change.hasOpenFacts && settings.schema != .none ? relation : nil
+        open[relation.oid] = change.hasOpenFacts ? relation : nil
         memory.settled(relation.table)
     }
 
@@ -76,8 +76,15 @@ final class SchemaKeeper {
             // The table's next row brings what is new since; nothing is refused here.
             if situation.known?.table == relation.table {
                 var change = TargetChange.between(situation)
-                change.steps.removeAll { $0.level == .full && settings.schema != .full || $0.isOutside }
-                if change.doubts.isEmpty { for step in change.steps { try run(step, relation) } }
+                // Columns that are still to come may be what the table was rewritten for.
+                if let known = situation.known, change.known?.isOfCatalog(relation) == false {
+                    change.known?.storage = known.storage
+                }
+                change.steps.removeAll { !isAllowed($0) || $0.isOutside }
+                if change.doubts.isEmpty {
+                    for step in change.steps { try run(step, relation) }
+                    try store(change, situation)
+                }
             }
             _ = try session.run("COMMIT")
             hasSettled = true

@@ -17,7 +17,17 @@ final class SourceTables {
         primary_key text[] NOT NULL, column_names text[] NOT NULL, column_numbers int[] NOT NULL, \
         column_type_oids bigint[] NOT NULL, target_names text[] NOT NULL, target_types text[] NOT NULL, \
         column_defaults text[] NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(), \
-        PRIMARY KEY (pipeline, source_oid));
+        last_number int NOT NULL DEFAULT 0, PRIMARY KEY (pipeline, source_oid));
+        """
+
+    /// What a table that an earlier version of Weir made has not.
+    static let addition = "ALTER TABLE weir.source_tables ADD COLUMN IF NOT EXISTS last_number int NOT NULL DEFAULT 0;"
+
+    /// Whether the table is there with all its columns, as an SQL condition.
+    static let isThereSQL = """
+        EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'last_number' AND NOT a.attisdropped
+            WHERE n.nspname = 'weir' AND c.relname = 'source_tables')
         """
 
     init(_ session: TargetSession, pipeline: String) {
@@ -33,10 +43,10 @@ final class SourceTables {
         if let loaded { return loaded }
         let there = try session.run(
             """
-            SELECT has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE') FROM pg_class c
-            JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'weir' AND c.relname = 'source_tables'
+            SELECT CASE WHEN \(Self.isThereSQL)
+                THEN has_table_privilege('weir.source_tables', 'SELECT, INSERT, UPDATE, DELETE') END
             """)
-        isMissing = there.rowCount == 0 || there.boolean(row: 0, column: 0) != true
+        isMissing = there.boolean(row: 0, column: 0) != true
         if isMissing {
             loaded = [:]
             return [:]
@@ -57,6 +67,7 @@ final class SourceTables {
                     oid: oid, systemIdentifier: system, origin: TableName(schema: text(1), name: text(2)),
                     table: TableName(schema: text(3), name: text(4)), columns: [], primaryKey: [],
                     storage: result.integer(row: row, column: 6) ?? 0,
+                    lastNumber: result.integer(row: row, column: 14) ?? 0,
                     targetOID: result.integer(row: row, column: 5) ?? 0)
             }
             guard let name = result.string(row: row, column: 8) else { continue }
@@ -86,7 +97,7 @@ final class SourceTables {
                 Self.array(table.primaryKey), Self.array(columns.map(\.source)),
                 Self.array(columns.map { $0.number.map { "\($0)" } }), Self.array(columns.map { "\($0.typeOID)" }),
                 Self.array(columns.map(\.target)), Self.array(columns.map(\.type)),
-                Self.array(columns.map(\.defaultExpression)),
+                Self.array(columns.map(\.defaultExpression)), "\(table.lastNumber)",
             ])
     }
 
@@ -114,7 +125,7 @@ final class SourceTables {
 
     private static let readSQL = """
         SELECT t.source_oid, t.source_schema, t.source_table, t.schema_name, t.table_name, t.target_oid, t.storage,
-            c.is_key, c.name, c.number, c.type_oid, c.target, c.type, c.default_text
+            c.is_key, c.name, c.number, c.type_oid, c.target, c.type, c.default_text, t.last_number
         FROM weir.source_tables t
         LEFT JOIN LATERAL (
             SELECT true AS is_key, k.name, NULL::int AS number, NULL::bigint AS type_oid, NULL::text AS target,
@@ -132,15 +143,15 @@ final class SourceTables {
     private static let storeSQL = """
         INSERT INTO weir.source_tables (pipeline, source_oid, system_identifier, source_schema, source_table,
             schema_name, table_name, target_oid, storage, primary_key, column_names, column_numbers, column_type_oids,
-            target_names, target_types, column_defaults)
+            target_names, target_types, column_defaults, last_number)
         VALUES ($1, $2::bigint, $3::numeric, $4, $5, $6, $7, $8::bigint, $9::bigint, $10::text[], $11::text[],
-            $12::int[], $13::bigint[], $14::text[], $15::text[], $16::text[])
+            $12::int[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::int)
         ON CONFLICT (pipeline, source_oid) DO UPDATE SET system_identifier = EXCLUDED.system_identifier,
             source_schema = EXCLUDED.source_schema, source_table = EXCLUDED.source_table,
             schema_name = EXCLUDED.schema_name, table_name = EXCLUDED.table_name, target_oid = EXCLUDED.target_oid,
             storage = EXCLUDED.storage, primary_key = EXCLUDED.primary_key, column_names = EXCLUDED.column_names,
             column_numbers = EXCLUDED.column_numbers, column_type_oids = EXCLUDED.column_type_oids,
             target_names = EXCLUDED.target_names, target_types = EXCLUDED.target_types,
-            column_defaults = EXCLUDED.column_defaults, applied_at = now()
+            column_defaults = EXCLUDED.column_defaults, last_number = EXCLUDED.last_number, applied_at = now()
         """
 }

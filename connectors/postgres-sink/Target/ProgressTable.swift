@@ -29,7 +29,7 @@ final class ProgressTable {
         consistent_point pg_lsn NOT NULL, copied_rows bigint NOT NULL, copied_at timestamptz NOT NULL DEFAULT now(), \
         PRIMARY KEY (pipeline, schema_name, table_name));
         """,
-        SourceTables.definition,
+        SourceTables.definition, SourceTables.addition,
     ]
 
     /// Names of Weir's tables that have to be there.
@@ -228,8 +228,7 @@ final class ProgressTable {
         SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'weir'),
                (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                 WHERE n.nspname = 'weir' AND c.relname IN ('progress', 'snapshot_tables') AND c.relkind IN ('r', 'p')),
-               EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                       WHERE n.nspname = 'weir' AND c.relname = 'source_tables')
+               \(SourceTables.isThereSQL)
         """
 
     private static let takeOverSQL = """
