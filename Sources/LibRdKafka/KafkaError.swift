@@ -53,6 +53,8 @@ extension KafkaErrorCode {
     public static let purgedInFlight = Self(rawValue: -151)
     /// The client can do no more work; the cause is its fatal error.
     public static let fatal = Self(rawValue: -150)
+    /// A message failed for good, and the client may not send what is behind it (`enable.gapless.guarantee`).
+    public static let gaplessGuarantee = Self(rawValue: -148)
     /// Another producer took over.
     public static let fencedLocally = Self(rawValue: -144)
     /// The wished offset is out of range and no reset is configured.

@@ -51,6 +51,8 @@ public struct BinaryValueError: Error, Sendable, Equatable {
         case invalidCount(Int)
         /// Bytes that the type's send function does not write.
         case invalidValue
+        /// The texts of the row are longer than 4 GiB together.
+        case rowTooLarge
     }
 
     /// What was wrong.
@@ -74,6 +76,7 @@ extension BinaryValueError: CustomStringConvertible {
             case .trailing(let count): "\(count) bytes after the end"
             case .invalidCount(let count): "impossible count \(count)"
             case .invalidValue: "no such value"
+            case .rowTooLarge: "the row's values are longer than 4 GiB as text"
             }
         return "byte \(offset) of a binary value: \(what)"
     }

@@ -172,16 +172,17 @@ final class Deliveries: Sendable {
     func released(_ count: Int) { monitor.update { $0.reported += UInt64(count) } }
 
     /// Takes in a client-wide error. Outages pass by themselves; a fatal error ends the producer; a refusal does so
-    /// when it lasts while messages wait.
+    /// when it lasts while messages wait. A gap is no failure of its own: the report of the message that made it follows,
+    /// from the same thread, and says what to do.
     func take(_ error: KafkaError, fatal: KafkaError?, outstanding: Int) {
         let now = ContinuousClock.now
         let (session, failure) = monitor.update { state -> (SinkSession?, WeirError?) in
             state.trouble = error
             if state.failure == nil, !state.isStopping {
-                if let fatal {
+                if let fatal, fatal.code != .gaplessGuarantee {
                     state.failure = fatal.weirError(
                         stage: .sink, "The Kafka producer lost its order and has to be made anew")
-                } else if error.isRefusal, outstanding > 0 {
+                } else if fatal == nil, error.isRefusal, outstanding > 0 {
                     let since = state.refusedSince ?? now
                     state.refusedSince = since
                     if now - since >= refusalPatience { state.failure = error.refusal }
@@ -245,6 +246,7 @@ struct MessageLimits: Sendable {
             cause: "refused by \(whom); the producer's message.max.bytes is \(clientBytesMax), the topic's "
                 + "max.message.bytes is the broker's to say (1048588 unless set)",
             advice: "Raise message.max.bytes under `properties` and max.message.bytes of the topic, or drop the large "
-                + "column with a transform.")
+                + "column with a transform. A broker measures whole batches: where no event is that large, set "
+                + "batch.size under `properties` to the topic's max.message.bytes.")
     }
 }

@@ -57,7 +57,9 @@ struct EventThread: ~Copyable {
         case .log:
             guard let line = event.logLine else { return }
             // librdkafka says at "error" what it goes on to cure by itself; real failures come as events.
-            let level: LogLevel = line.severity <= 4 ? .info : .debug
+            // And it calls a property of Weir's choice experimental.
+            let isExpected = line.facility == "CONFWARN" && line.text.contains("enable.gapless.guarantee")
+            let level: LogLevel = line.severity <= 4 && !isExpected ? .info : .debug
             logger.log(level, "librdkafka", [("facility", line.facility), ("text", line.text)])
         case .other: break
         }

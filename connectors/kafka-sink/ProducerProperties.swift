@@ -14,6 +14,9 @@ enum ProducerProperties {
         ("client.id", "weir"),
         // Order and no duplicates over retries, for the life of the producer.
         ("enable.idempotence", "true"),
+        // What a broker refuses ends the producer: without this the messages behind it would be sent with a new epoch
+        // before the report of the refusal is seen, and overtake it.
+        ("enable.gapless.guarantee", "true"),
         ("acks", "all"),
         // An outage is back-pressure: a message waits for ever, and the queue's bounds hold the source back.
         ("message.timeout.ms", "0"),

@@ -32,10 +32,11 @@ struct BinaryRow: ~Copyable {
             guard let form else { throw BinaryValueError(reason: .invalidValue, offset: 0) }
             try values.append(unsafe message.bytes, range, as: form)
         }
-        columns.append(
-            TupleColumn(
-                kind: .text, offset: UInt32(truncatingIfNeeded: start),
-                length: UInt32(truncatingIfNeeded: values.text.count - start)))
+        // A message ends at 1 GiB, but as text a value may be longer than in binary.
+        guard let offset = UInt32(exactly: start), let length = UInt32(exactly: values.text.count - start) else {
+            throw BinaryValueError(reason: .rowTooLarge, offset: 0)
+        }
+        columns.append(TupleColumn(kind: .text, offset: offset, length: length))
     }
 
     /// Copies the text into a batch and returns where it begins there.
