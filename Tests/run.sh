@@ -117,7 +117,8 @@ failures() {
         $2 != "Test" || $3 == "run" || $3 == "case" { next }
         / started\.$/ { sub(/ started\.$/, ""); running[substr($0, index($0, "Test"))] = 1 }
         / (passed|failed) after [0-9.]+ seconds/ {
-            sub(/ (with [0-9]+ test cases? )?(passed|failed) after .*/, ""); delete running[substr($0, index($0, "Test"))]
+            sub(/ (with [0-9]+ test cases? )?(passed|failed) after .*/, "")
+            delete running[substr($0, index($0, "Test"))]
         }
         END { for (name in running) print "began and did not end: " name }' "$SERVERS_DIR/test.log"
 }

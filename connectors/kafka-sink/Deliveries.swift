@@ -172,8 +172,8 @@ final class Deliveries: Sendable {
     func released(_ count: Int) { monitor.update { $0.reported += UInt64(count) } }
 
     /// Takes in a client-wide error. Outages pass by themselves; a fatal error ends the producer; a refusal does so
-    /// when it lasts while messages wait. A gap is no failure of its own: the report of the message that made it follows,
-    /// from the same thread, and says what to do.
+    /// when it lasts while messages wait. A gap is no failure of its own: the report of the message that made it
+    /// follows, from the same thread, and says what to do.
     func take(_ error: KafkaError, fatal: KafkaError?, outstanding: Int) {
         let now = ContinuousClock.now
         let (session, failure) = monitor.update { state -> (SinkSession?, WeirError?) in
