@@ -106,7 +106,7 @@ public struct TypeZoo: Sendable {
         Entry("bpchar", "char(5)", ["''", "'ab'", "'ab   '", "'ééééé'", "' \\N'"]),
         Entry("bpchar_one", "char", ["'a'", "''", "'\\'"]),
         Entry("bpchar_free", "bpchar", ["'ab   '", "''"]),
-        Entry("char", "\"char\"", ["'a'", "''", "'\\'", "E'\\t'", "E'\\n'"]),
+        Entry("char", "\"char\"", ["'a'", "''", "'\\'", "E'\\t'", "E'\\n'", "'\\303'"]),
         Entry("name", "name", ["''", "'\\N'", "repeat('é', 31)"]),
         Entry("citext", "public.citext", ["''", "'MiXeD é'", "'\\N'"]),
         Entry(

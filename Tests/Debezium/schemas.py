@@ -17,7 +17,7 @@ def split(text):
 
 def widened(debezium, weir):
     """Rule schema: whether Weir's schema is Debezium's with the columns that Debezium does not know, with items of
-    arrays that may be null, with text for vectors, and with the scale of a numeric as it was declared."""
+    arrays that may be null, with text for vectors, with arrays of bits, and with the scale of a numeric as it was declared."""
     return debezium is not None and weir is not None and fits(json.loads(debezium), json.loads(weir))
 
 
@@ -27,7 +27,16 @@ def is_vector(schema):
         {"type": "int64", "optional": False}, {"type": "int16", "optional": False})
 
 
+def is_lost_array(debezium, weir):
+    """Whether it is what Debezium has for bit(n)[], which it takes for one value, and loses."""
+    if weir.get("type") != "array" or debezium.get("type") not in ("boolean", "bytes"):
+        return False
+    return {**weir["items"], **{name: value for name, value in weir.items() if name not in ("type", "items")}} == debezium
+
+
 def fits(debezium, weir):
+    if isinstance(debezium, dict) and isinstance(weir, dict) and is_lost_array(debezium, weir):
+        return True
     if isinstance(debezium, dict) and is_vector(debezium) and isinstance(weir, dict) and weir.get("type") == "string":
         rest = {name: value for name, value in debezium.items() if name not in ("type", "items")}
         return rest == {name: value for name, value in weir.items() if name != "type"}

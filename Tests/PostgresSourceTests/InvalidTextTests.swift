@@ -68,6 +68,54 @@ import WeirTestKit
             ])
     }
 
+    /// In any encoding "char" holds a byte, and servers before 15 send it as it is.
+    @Test(arguments: PostgresSourceSettings.Binary.allCases)
+    func aCharOfHalfACharacterIsNoText(_ binary: PostgresSourceSettings.Binary) throws {
+        let database = try SourceDatabase()
+        try database.exec(
+            """
+            CREATE TABLE t (id int PRIMARY KEY, v text, c "char", a "char"[]);
+            INSERT INTO t VALUES (1, 'é', 'x', NULL), (2, 'é', 'é', '{a,é}')
+            """)
+        let isSentRaw =
+            try database.connection.value("SELECT current_setting('server_version_num')::int < 150000") == "t"
+        var settings = database.settings()
+        settings.binary = binary
+        if isSentRaw {
+            let error = try #require(try SourceRun(settings).outcome())
+            #expect(error.code == .valueRejected && error.message.contains("column c"))
+            #expect(error.cause?.contains("the type \"char\"") == true)
+        }
+        settings.invalidText = .bytes
+        let run = SourceRun(settings)
+        #expect(run.log.wait(count: 2))
+        try database.exec("UPDATE t SET v = 'ü', a = NULL WHERE id = 2; UPDATE t SET c = 'y' WHERE id = 2")
+        #expect(run.log.wait(count: 4))
+        try run.stop()
+        let char = isSentRaw ? "\\xc3" : "\\303"
+        let array = isSentRaw ? "\\x7b612cc37d" : #"{a,"\\303"}"#
+        #expect(
+            run.log.events == [
+                "read public.t 1,é,x,NULL", "read public.t 2,é,\(char),\(array)",
+                "update public.t 2,ü,\(char),NULL", "update public.t 2,ü,y,NULL",
+            ])
+    }
+
+    @Test func onlySomeTypesAreLookedAt() {
+        func applies(_ kind: ColumnType.Kind, isAnyText: Bool = false) -> Bool {
+            let type = ColumnType(oid: 1, name: "t", kind: kind)
+            let relation = Relation(
+                oid: 1, table: TableName(schema: "s", name: "t"), columns: [Column(name: "c", type: type)],
+                identity: .default)
+            return TextRule(.refuse, isAnyText: isAnyText).applies(to: relation)
+        }
+        let text = ColumnType(oid: 25, name: "text", kind: .text)
+        let char = ColumnType(oid: 18, name: "char", kind: .char)
+        #expect(!applies(.text) && !applies(.int8) && !applies(.array(text)))
+        #expect(applies(.char) && applies(.array(char)) && applies(.composite))
+        #expect(applies(.text, isAnyText: true))
+    }
+
     /// The check says what Swift's own decoder says, for every pair of bytes and random longer ones.
     @Test func theCheckIsUTF8() {
         var random = SystemRandomNumberGenerator()

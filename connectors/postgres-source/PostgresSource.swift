@@ -302,13 +302,13 @@ public final class PostgresSource: ChangeSource {
             throw WeirError(.internalError, stage: .source, "The source was streamed without having been opened")
         }
         let isBinary = try takesBinary(on: catalog)
-        let invalidText = catalog.hasUncheckedText ? settings.invalidText : nil
+        let textRule = TextRule(settings.invalidText, on: catalog)
         var reader = try StreamReader(
             session: session, catalog: catalog,
             settings: StreamReader.Settings(
                 slot: settings.slot, publications: [settings.publication], start: start, partial: partial,
                 selection: selection, statusInterval: settings.statusInterval, heartbeat: settings.heartbeat,
-                definitionKey: definitionKey, isBinary: isBinary, invalidText: invalidText,
+                definitionKey: definitionKey, isBinary: isBinary, textRule: textRule,
                 onTable: { [history, logger] in Self.remark($0, history, logger) }, batchLimits: batchLimits,
                 receiveTimeout: receiveTimeout),
             follower: follower, logger: logger)

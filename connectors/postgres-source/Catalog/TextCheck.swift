@@ -1,7 +1,40 @@
+import LibPQ
 import WeirCore
 
-/// Looks for text that is not UTF-8. Only a database in SQL_ASCII can hold any: every other encoding is checked and
-/// converted by the server.
+/// Which texts of a server may not be UTF-8, and what becomes of those that are not.
+struct TextRule: Sendable, Equatable {
+    let policy: PostgresSourceSettings.InvalidText
+    /// Any text: a database in SQL_ASCII checks none. In every other encoding the server checks and converts; only the
+    /// type "char" holds any byte, which servers before 15 send as it is where nothing has to be converted.
+    let isAnyText: Bool
+
+    /// Nil where everything that the server sends is UTF-8.
+    init?(_ policy: PostgresSourceSettings.InvalidText, on connection: borrowing PGConnection) {
+        let encoding = connection.parameterStatus("server_encoding")
+        guard encoding == "SQL_ASCII" || encoding == "UTF8" && connection.serverVersion < 150_000 else { return nil }
+        self.init(policy, isAnyText: encoding == "SQL_ASCII")
+    }
+
+    init(_ policy: PostgresSourceSettings.InvalidText, isAnyText: Bool) {
+        self.policy = policy
+        self.isAnyText = isAnyText
+    }
+
+    /// Whether a table's rows have to be looked at.
+    func applies(to relation: Relation) -> Bool {
+        isAnyText || relation.columns.contains { Self.mayHoldBytes($0.type.kind) }
+    }
+
+    private static func mayHoldBytes(_ kind: ColumnType.Kind) -> Bool {
+        switch kind {
+        case .char, .composite, .other: true
+        case .array(let element): mayHoldBytes(element.kind)
+        default: false
+        }
+    }
+}
+
+/// Looks for text that is not UTF-8.
 enum TextCheck {
     /// Place of the first byte that no UTF-8 text has there; nil for valid text. Source: table 3-7 of the Unicode
     /// standard.
@@ -57,10 +90,13 @@ enum TextCheck {
     }
 
     /// The error for a value that is refused. `offset` is that of the first invalid byte.
-    static func refusal(_ column: Column, of table: TableName, offset: Int, at position: LSN) -> WeirError {
-        WeirError(
+    static func refusal(
+        _ column: Column, of table: TableName, offset: Int, at position: LSN, isAnyText: Bool
+    ) -> WeirError {
+        let holder = isAnyText ? "the database's encoding is SQL_ASCII, which" : "the type \"char\""
+        return WeirError(
             .valueRejected, stage: .decode, "A text of column \(column.name) is not UTF-8",
-            cause: "byte \(offset) of the value; the database's encoding is SQL_ASCII, which takes any byte",
+            cause: "byte \(offset) of the value; \(holder) takes any byte",
             advice: "Correct the row, leave the column out with a column list of the publication, or set "
                 + "source.invalid.text to bytes: such values then come as \\x and hexadecimal digits."
         ).at(table: table, position: position)
@@ -69,14 +105,14 @@ enum TextCheck {
     /// Looks at a row's cells in a batch, and refuses or replaces those that are not UTF-8.
     static func check(
         _ builder: inout BatchBuilder, cells first: Int, of relation: Relation, at position: LSN,
-        _ policy: PostgresSourceSettings.InvalidText
+        _ rule: TextRule
     ) throws(WeirError) {
         for (index, column) in relation.columns.enumerated() {
             let cell = builder.cell(at: first + index)
             guard cell.kind == .text else { continue }
             guard let offset = unsafe builder.withBytes(of: cell, { unsafe firstInvalid($0) }) else { continue }
-            guard policy == .bytes else {
-                throw refusal(column, of: relation.table, offset: offset, at: position)
+            guard rule.policy == .bytes else {
+                throw refusal(column, of: relation.table, offset: offset, at: position, isAnyText: rule.isAnyText)
             }
             let text = unsafe builder.withBytes(of: cell) { unsafe hexadecimal($0) }
             let start = unsafe text.withUnsafeBytes { unsafe builder.appendBytes($0) }

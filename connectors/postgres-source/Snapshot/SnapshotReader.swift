@@ -11,16 +11,17 @@ struct SnapshotReader: ~Copyable {
     private let startTime: Int64
     private let limits: BatchLimits
     /// Set where the server does not check that text is UTF-8.
-    private let invalidText: PostgresSourceSettings.InvalidText?
+    private let textRule: TextRule?
+    private var checked: (relation: Relation, applies: Bool)?
     private var decoder = CopyRowDecoder()
     private var ordinal: UInt64 = 0
 
     /// `xid` and `startTime` (microseconds since 1970-01-01 UTC) stand in the events' source block.
     init(
         consistentPoint: LSN, xid: UInt32, startTime: Int64, limits: BatchLimits,
-        invalidText: PostgresSourceSettings.InvalidText? = nil
+        textRule: TextRule? = nil
     ) {
-        self.invalidText = invalidText
+        self.textRule = textRule
         self.consistentPoint = consistentPoint
         self.xid = xid
         self.startTime = startTime
@@ -96,6 +97,14 @@ struct SnapshotReader: ~Copyable {
         }
     }
 
+    /// Asked for each row, told once for a table.
+    private mutating func isChecked(_ relation: Relation, _ rule: TextRule) -> Bool {
+        if let checked, checked.relation === relation { return checked.applies }
+        let applies = rule.applies(to: relation)
+        checked = (relation, applies)
+        return applies
+    }
+
     private mutating func append(
         _ message: borrowing CopyMessage, of table: SnapshotTable, to builder: inout BatchBuilder
     ) throws(WeirError) {
@@ -109,8 +118,8 @@ struct SnapshotReader: ~Copyable {
                 cause: "\(error)", advice: "Report this with the server's version; the snapshot starts again."
             ).at(table: table.table.name, position: consistentPoint)
         }
-        if let invalidText {
-            try TextCheck.check(&builder, cells: cells, of: table.relation, at: consistentPoint, invalidText)
+        if let textRule, isChecked(table.relation, textRule) {
+            try TextCheck.check(&builder, cells: cells, of: table.relation, at: consistentPoint, textRule)
         }
         builder.addRow(.read, relation: table.relation, lsn: consistentPoint, cells: cells)
         ordinal += 1

@@ -149,7 +149,7 @@ struct SnapshotRun: ~Copyable {
     borrowing func reader(startTime: Int64) -> SnapshotReader {
         SnapshotReader(
             consistentPoint: consistentPoint, xid: xid, startTime: startTime, limits: order.batchLimits,
-            invalidText: connection.hasUncheckedText ? order.invalidText : nil)
+            textRule: TextRule(order.invalidText, on: connection))
     }
 
     /// Copies a part of a table; false when `send` ended it early.

@@ -21,6 +21,8 @@ struct ChangeAssembler: ~Copyable {
         let isIncluded: Bool
         /// Of the columns, in a binary stream.
         let forms: [BinaryForm?]
+        /// Its texts may not be UTF-8.
+        let isChecked: Bool
     }
 
     /// Between 1970-01-01 and 2000-01-01 UTC, in microseconds: the protocol counts from the latter.
@@ -48,8 +50,8 @@ struct ChangeAssembler: ~Copyable {
     private var delivered = LSN.zero
     /// Values come in binary form.
     private let isBinary: Bool
-    /// Set where the server does not check that text is UTF-8.
-    private let invalidText: PostgresSourceSettings.InvalidText?
+    /// Set where the server does not check that all text is UTF-8.
+    private let textRule: TextRule?
     private var binary: BinaryRow
     /// The transaction at hand was delivered before this start.
     private var isSkipping = false
@@ -65,16 +67,16 @@ struct ChangeAssembler: ~Copyable {
     /// Starts before the first message. Transactions whose commit record starts before `resume` are left out;
     /// `selection` narrows what the publication sends, nil takes all of it. Of the transaction that `partial` names
     /// only what comes behind its position is taken. `binaryOf` is the version of a server that sends values in binary
-    /// form; nil for text. `invalidText` is nil where the server checks text.
+    /// form; nil for text. `textRule` is nil where the server checks all text.
     init(
         resume: LSN, partial: PartialTransaction? = nil, selection: TableSelection?, limits: BatchLimits,
-        binaryOf serverVersion: Int? = nil, invalidText: PostgresSourceSettings.InvalidText? = nil
+        binaryOf serverVersion: Int? = nil, textRule: TextRule? = nil
     ) {
         self.resume = resume
         self.partial = partial
         self.selection = selection
         isBinary = serverVersion != nil
-        self.invalidText = invalidText
+        self.textRule = textRule
         binary = BinaryRow(serverVersion: serverVersion ?? 0)
         builder = BatchBuilder(limits: limits)
     }
@@ -144,7 +146,8 @@ struct ChangeAssembler: ~Copyable {
     private func version(_ relation: Relation) -> Table {
         Table(
             relation: relation, isIncluded: includes(relation),
-            forms: isBinary ? relation.columns.map { BinaryForm($0.type) } : [])
+            forms: isBinary ? relation.columns.map { BinaryForm($0.type) } : [],
+            isChecked: textRule?.applies(to: relation) == true)
     }
 
     /// Tells of a version that follows another one.
@@ -281,7 +284,7 @@ struct ChangeAssembler: ~Copyable {
         // The protocol check has seen this table's description.
         guard let table = tables[oid] else { return recent = nil }
         guard table.isIncluded, gates.isEmpty || passes(oid) else {
-            recent = Table(relation: table.relation, isIncluded: false, forms: [])
+            recent = Table(relation: table.relation, isIncluded: false, forms: [], isChecked: false)
             return
         }
         if announced[oid] == nil {
@@ -320,9 +323,9 @@ struct ChangeAssembler: ~Copyable {
         }
         var cells = -1
         if let new { cells = oldCells < 0 ? append(new, base) : append(new, base, filledFrom: oldCells) }
-        if let invalidText {
+        if let textRule, recent?.isChecked == true {
             for first in [oldCells, cells] where first >= 0 {
-                try TextCheck.check(&builder, cells: first, of: relation, at: lsn, invalidText)
+                try TextCheck.check(&builder, cells: first, of: relation, at: lsn, textRule)
             }
         }
         builder.addRow(operation, relation: relation, lsn: lsn, cells: cells, oldCells: oldCells, oldTuple: kind)

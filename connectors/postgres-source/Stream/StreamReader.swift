@@ -27,7 +27,7 @@ struct StreamReader: ~Copyable {
         /// Ask for values in binary form.
         var isBinary = false
         /// What becomes of text that is not UTF-8, where the server does not check it.
-        var invalidText: PostgresSourceSettings.InvalidText?
+        var textRule: TextRule?
         /// Told of each table that is described.
         var onTable: (Relation) -> Void = { _ in }
         /// When a batch is full.
@@ -102,7 +102,7 @@ struct StreamReader: ~Copyable {
         assembler = ChangeAssembler(
             resume: settings.start, partial: settings.partial, selection: settings.selection,
             limits: settings.batchLimits, binaryOf: settings.isBinary ? version : nil,
-            invalidText: settings.invalidText)
+            textRule: settings.textRule)
         schedule = StatusSchedule(interval: settings.statusInterval, senderTimeout: timeout, now: now)
         pacer = ReceivePacer(now: now)
         silence = SilenceWatch(limit: settings.receiveTimeout, now: now)
@@ -121,7 +121,7 @@ struct StreamReader: ~Copyable {
         var options = [(name: "proto_version", value: "1"), (name: "publication_names", value: names)]
         if session.connection.serverVersion >= 140000 { options.append((name: "messages", value: "true")) }
         if settings.isBinary { options.append((name: "binary", value: "true")) }
-        if settings.invalidText != nil { try session.connection.takeAnyText() }
+        if settings.textRule?.isAnyText == true { try session.connection.takeAnyText() }
         try session.start(slot: settings.slot, from: settings.start, options: options)
     }
 
@@ -322,7 +322,7 @@ struct StreamReader: ~Copyable {
             guard try send(feed) else { return false }
         }
         var order = SnapshotRun.Order(purpose: .addition, consistentPoint: place, batchLimits: settings.batchLimits)
-        if let invalidText = settings.invalidText { order.invalidText = invalidText }
+        if let rule = settings.textRule { order.invalidText = rule.policy }
         let run = try SnapshotRun(follower.settings.connection, order, givesUp: { feed.shouldStop })
         let entries = try follower.entries(of: ready, on: catalog)
         let tables = try run.tables(entries, selection: nil)
