@@ -98,7 +98,7 @@ public struct BinaryText: ~Copyable {
         cursor.offset = cursor.end
     }
 
-    /// `"char"`: nothing for the byte 0, and an octal escape for bytes beyond ASCII, as text has it since PostgreSQL 15.
+    /// `"char"`: nothing for the byte 0, and an octal escape for bytes beyond ASCII, as since PostgreSQL 15 in text.
     private mutating func char(_ bytes: RawSpan, _ cursor: inout ValueCursor) throws(BinaryValueError) {
         let value: UInt8 = try cursor.integer(bytes)
         text.reserve(4)
