@@ -185,6 +185,7 @@ public struct CatalogTable: Sendable, Equatable {
                 SourceAttribute(
                     number: number, name: name, typeOID: typeOID, fill: result.string(row: row, column: 10),
                     defaultText: column.defaultExpression.flatMap { LiteralDefault.text(of: $0) },
+                    hasDefault: column.defaultExpression != nil || column.identity != nil,
                     isGenerated: generated))
         }
         return (columns, attributes)

@@ -270,7 +270,7 @@ struct RejectionTests {
             try target.connection.number(
                 """
                 SELECT count(*) FROM pg_stat_activity WHERE application_name = 'weir test'
-                AND datname = current_database() AND state = 'idle in transaction'
+                AND datname = current_database() AND state = 'idle in transaction' AND query LIKE 'UPDATE%'
                 """) == 1
         }
         #expect(holds)

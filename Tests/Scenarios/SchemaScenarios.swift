@@ -174,6 +174,48 @@ import WeirTestKit
         try mirror.stop(weir)
     }
 
+    @Test func whatTheStreamDoesNotTellStopsUntilItIsMended() throws {
+        let mirror = try Mirror(Self.table)
+        var weir = try mirror.stream()
+        try mirror.sync(weir)
+        func stops(_ statement: String, saying text: String) throws -> String {
+            try mirror.source.exec(statement)
+            #expect(try weir.waitForExit(timeout: .seconds(30)) == .status(1))
+            return try #require(weir.errorLines.last { $0.contains(text) }, "\(weir.errorLines.suffix(4))")
+        }
+        // Each row has another value, and none is sent.
+        let added = try stops(
+            "ALTER TABLE t ADD COLUMN u int DEFAULT (random() * 1000)::int; INSERT INTO t (id) VALUES (100)",
+            saying: "The values of older rows in the added column u are not known")
+        #expect(added.contains("random()") && added.contains("public.t"))
+        let advice = try #require(weir.errorLines.last { $0.contains("Run on the target: ") })
+        #expect(advice.contains("weir backfill --table public.t"))
+        try mirror.target.exec(try #require(Self.statements(advice)))
+        weir = try mirror.stream()
+        try mirror.sync(weir)
+        try mirror.stop(weir)
+        let backfill = try WeirProcess(
+            ["backfill", mirror.config, "--table", "public.t"], workingDirectory: mirror.directory.path)
+        #expect(try backfill.waitForExit() == .status(0), "\(backfill.errorLines.suffix(4))")
+        weir = try mirror.stream()
+        try expectSame(mirror, weir)
+        // Nobody else knows the expression.
+        let converted = try stops(
+            "ALTER TABLE t ALTER COLUMN a TYPE int USING length(a); INSERT INTO t (id, a) VALUES (101, 3)",
+            saying: "How the values of column a were converted is not known: text to integer")
+        #expect(converted.contains("USING"))
+        try mirror.target.exec("ALTER TABLE t ALTER COLUMN a TYPE int USING length(a)")
+        weir = try mirror.stream()
+        try expectSame(mirror, weir)
+        // Without rows there is nothing to know.
+        try mirror.source.exec("TRUNCATE t; INSERT INTO ticks VALUES (-1)")
+        try mirror.source.exec(
+            "ALTER TABLE t ADD COLUMN w serial, ALTER u DROP DEFAULT, ALTER u TYPE timestamptz USING now()")
+        try mirror.source.exec("INSERT INTO t (id) VALUES (1)")
+        try expectSame(mirror, weir)
+        try mirror.stop(weir)
+    }
+
     @Test func additiveMakesAndWidensAndStopsForTheRest() throws {
         let mirror = try Mirror(Self.table, schema: "additive")
         let weir = try mirror.stream()

@@ -66,19 +66,22 @@ public struct SourceAttribute: Hashable, Sendable {
     public let fill: String?
     /// The default's value in text form when it is a literal.
     public let defaultText: String?
+    /// It has a default or an identity, whatever it is.
+    public let hasDefault: Bool
     /// GENERATED ALWAYS AS (...): the stream does not carry it.
     public let isGenerated: Bool
 
     /// Makes an entry.
     public init(
         number: Int16, name: String?, typeOID: UInt32, fill: String? = nil, defaultText: String? = nil,
-        isGenerated: Bool = false
+        hasDefault: Bool = false, isGenerated: Bool = false
     ) {
         self.number = number
         self.name = name
         self.typeOID = typeOID
         self.fill = fill
         self.defaultText = defaultText
+        self.hasDefault = hasDefault
         self.isGenerated = isGenerated
     }
 }

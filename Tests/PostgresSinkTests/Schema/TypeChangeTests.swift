@@ -77,6 +77,31 @@ import WeirCore
         ("E'a\\'b nextval('::text", true), ("'a\\'::text || public.f()", false), ("(1 + (2 * 3))", true),
     ])
     func defaultsThatMeanTheSameElsewhere(expression: String, isPortable: Bool) {
-        #expect(DefaultExpression.isPortable(expression) == isPortable)
+        #expect(SourceExpression.isPortable(expression) == isPortable)
+    }
+
+    @Test func conversionsThatTheTargetCannotRepeat() {
+        for (old, new) in [
+            (.timestamp, .timestamptz), (.timestamptz, .date), (.time, .timetz), (.timestamptz, .text), (.money, .text),
+            (.array(type(.timestamptz)), .text), (.array(type(.date)), .array(type(.timestamptz))),
+        ] as [(ColumnType.Kind, ColumnType.Kind)] {
+            #expect(TypeChange.dependsOnSession(type(old), to: type(new)), "\(old) \(new)")
+        }
+        for (old, new) in [
+            (.int4, .text), (.date, .timestamp), (.timetz, .time), (.timestamp, .timestamp), (.numeric, .int4),
+        ] as [(ColumnType.Kind, ColumnType.Kind)] {
+            #expect(!TypeChange.dependsOnSession(type(old), to: type(new)), "\(old) \(new)")
+        }
+        #expect(
+            TypeChange.narrows(type(.int8), to: type(.int2)) && !TypeChange.narrows(type(.float8), to: type(.float4)))
+    }
+
+    @Test(arguments: [
+        ("ALTER TABLE t ALTER a TYPE bigint USING a * 2", true),
+        ("alter table t alter a set data type int using f(a)", true),
+        ("ALTER TABLE t ALTER a TYPE bigint", false), ("ALTER TABLE t ALTER a SET DEFAULT 'type using'", false),
+    ])
+    func expressionsOfConversionsAreSeen(statement: String, isConversion: Bool) {
+        #expect(SourceExpression.isConversion(statement) == isConversion)
     }
 }

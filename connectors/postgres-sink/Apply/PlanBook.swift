@@ -25,8 +25,9 @@ final class PlanBook {
     /// change the target's definitions: what was sent before is applied then. `position` is the commit LSN of the
     /// transaction at hand; nil when it has none.
     func index(for relation: Relation, at position: LSN?) throws(TargetFailure) -> Int {
-        if let found = known[ObjectIdentifier(relation)] { return found.plan }
-        if let index = latest[relation.table], plans[index].fits(relation) {
+        let isStale = keeper.wantsTypes(relation.table, at: position)
+        if !isStale, let found = known[ObjectIdentifier(relation)] { return found.plan }
+        if !isStale, let index = latest[relation.table], plans[index].fits(relation) {
             remember(relation, index)
             return index
         }

@@ -122,6 +122,8 @@ final class RowApplier {
     ) throws(TargetFailure) {
         let relation = batch.relation(of: change)
         let position = batch.transactions[Int(change.transaction)].commitLSN
+        keeper.statement = change.command?.statement
+        defer { keeper.statement = nil }
         do throws(TargetFailure) {
             switch change.kind {
             case .described: return

@@ -141,7 +141,7 @@ enum TargetDefinition {
             return "CREATE TYPE \(name) AS (\(list));"
         case .domain(let domain):
             var sql = "CREATE DOMAIN \(name) AS \(domain.base)" + collate(domain.collation, collations)
-            if let expression = domain.defaultExpression, DefaultExpression.isPortable(expression) {
+            if let expression = domain.defaultExpression, SourceExpression.isPortable(expression) {
                 sql += " DEFAULT \(expression)"
             }
             if domain.isNotNull { sql += " NOT NULL" }

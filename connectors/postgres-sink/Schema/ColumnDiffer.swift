@@ -191,19 +191,21 @@ struct ColumnDiffer {
     private mutating func add() {
         for (index, column) in relation.columns.enumerated() where columns[column.name] == nil {
             usedTypes.append(column.type)
-            let fill = fill(column, isNew: before[index] == nil)
-            steps.append(
-                SchemaStep(
-                    .additive, needed: true,
-                    TargetDefinition.addColumn(column, to: table, fill: fill, collations: situation.collations),
-                    reason: "Column \(column.name) is missing in the target table"))
+            let older = OlderValue(of: column, isNew: before[index] == nil, situation, match)
+            if let note = older.note { notes.append(note) }
+            var step = SchemaStep(
+                .additive, needed: true,
+                TargetDefinition.addColumn(column, to: table, fill: older.text, collations: situation.collations),
+                reason: "Column \(column.name) is missing in the target table")
+            step.gap = older.unknown.map { gap(adding: column, $0) }
+            steps.append(step)
             let expression = column.details?.defaultExpression
-            let portable = expression.flatMap { DefaultExpression.isPortable($0) ? $0 : nil }
+            let portable = expression.flatMap { SourceExpression.isPortable($0) ? $0 : nil }
             if let portable {
                 steps.append(
                     SchemaStep(.additive, TargetDefinition.setDefault(column.name, portable, of: table), optional: true)
                 )
-            } else if fill != nil {
+            } else if older.text != nil {
                 steps.append(SchemaStep(.additive, needed: true, TargetDefinition.dropDefault(column.name, of: table)))
             }
             if let comment = column.details?.comment {
@@ -215,48 +217,27 @@ struct ColumnDiffer {
         }
     }
 
+    /// Rows are there whose values in the added column are not known.
+    private func gap(adding column: Column, _ cause: String) -> SchemaStep.Gap {
+        var statements = [TargetDefinition.addColumn(column, to: table)]
+        if let expression = column.details?.defaultExpression, SourceExpression.isPortable(expression) {
+            statements.append(TargetDefinition.setDefault(column.name, expression, of: table))
+        }
+        return SchemaStep.Gap(
+            query: "SELECT EXISTS (SELECT FROM \(ownRows))",
+            what: "The values of older rows in the added column \(column.name) are not known", cause: cause,
+            advice: "Run on the target: \(statements.joined(separator: " ")) Then start again, and fill it: "
+                + "weir backfill --table \(relation.origin)")
+    }
+
+    private var ownRows: String { base.hasHeirs ? "ONLY \(table.sql)" : table.sql }
+
     private mutating func added(_ column: Column) {
         guard situation.factsHold else {
             hasOpenFacts = true
             return
         }
         steps.append(SchemaStep(.full, TargetDefinition.setNotNull(column.name, of: table), optional: true))
-    }
-
-    /// The value of rows that are older than the column, nil for NULL. What cannot be known is noted.
-    private mutating func fill(_ column: Column, isNew: Bool) -> String? {
-        guard let details = relation.details, let facts = column.details, let match,
-            let place = details.columns.firstIndex(where: { $0.name == facts.name })
-        else { return nil }
-        let number = match.numbers[place] ?? facts.number
-        let attribute =
-            number.map { number in details.attributes.first { $0.number == number } }
-            ?? details.attributes.first { $0.name == facts.name }
-        // A value of another type is another column's, or was converted since.
-        let isSameType = attribute?.typeOID == details.columns[place].typeOID
-        if !facts.isAltered, isSameType, let value = attribute?.fill { return value }
-        guard isNew, let expression = facts.defaultExpression ?? attribute?.defaultText, situation.known != nil,
-            details.storage == 0 || details.storage != situation.known?.storage
-        else { return nil }
-        // The table was rewritten since: by the column's own default, or by something later.
-        let compare = "compare with weir verify, and mend with weir backfill --table \(relation.origin)"
-        let literal = facts.defaultExpression.flatMap { LiteralDefault.text(of: $0) }
-        if !facts.isAltered, let value = literal ?? attribute?.defaultText {
-            notes.append(
-                "older rows get the default of the added column \(column.name); if the default was changed meanwhile, "
-                    + compare)
-            return value
-        }
-        if details.storage != 0 {
-            notes.append(
-                "values of the added column \(column.name) in older rows come from \(Self.short(expression)) at the "
-                    + "source and are not known: they are NULL on the target; \(compare)")
-        }
-        return nil
-    }
-
-    private static func short(_ expression: String) -> String {
-        expression.count > 80 ? "its default" : expression
     }
 
     // MARK: - Types
@@ -273,21 +254,47 @@ struct ColumnDiffer {
             + "source, \(found.type.name) on the target"
         if TypeChange.widens(found.type, to: column.type) {
             guard isChanged || fit != .exact else { return }
+            let gap = isChanged && situation.hasExpression ? gap(converting: column, found) : nil
             alter(column, found, .additive, needed: isRefused || isChanged, reason)
-            return
-        }
-        if isChanged {
-            let holdsAll = TypeChange.widens(column.type, to: found.type)
+            steps[steps.count - 1].gap = gap
+            if isChanged, found.type.kind != column.type.kind { noteConversion(column) }
+        } else if isChanged {
+            let holdsAll =
+                TypeChange.widens(column.type, to: found.type) && TypeChange.narrows(found.type, to: column.type)
             guard mayDestroy || isRefused, !holdsAll || situation.mode == .full else { return }
             alter(column, found, .full, needed: !holdsAll, reason)
-            if !TypeChange.widens(column.type, to: found.type) {
-                notes.append(
-                    "existing rows of column \(column.name) are converted as PostgreSQL does by default or through "
-                        + "text; if the source used another expression, compare with weir verify")
-            }
+            steps[steps.count - 1].gap = gap(converting: column, found)
+            if !holdsAll { noteConversion(column) }
         } else if isRefused {
             alter(column, found, .full, needed: true, reason)
         }
+    }
+
+    private mutating func noteConversion(_ column: Column) {
+        notes.append(
+            "existing rows of column \(column.name) are converted as PostgreSQL does by default; if the source used an "
+                + "expression, compare with weir verify")
+    }
+
+    /// Values are there whose conversion at the source is not the one that PostgreSQL does by itself, everywhere alike.
+    private func gap(converting column: Column, _ found: TargetTable.Column) -> SchemaStep.Gap? {
+        let cause: String
+        if situation.hasExpression {
+            cause = "the source's statement has an expression (USING)"
+        } else if !TypeChange.convertsByItself(found.type, to: column.type) {
+            cause = "PostgreSQL has no conversion by default, so the source has used an expression (USING)"
+        } else if TypeChange.dependsOnSession(found.type, to: column.type) {
+            cause = "it depends on settings of the session that did it, such as TimeZone"
+        } else {
+            return nil
+        }
+        let name = TableName.quote(column.name)
+        return SchemaStep.Gap(
+            query: "SELECT EXISTS (SELECT FROM \(ownRows) WHERE \(name) IS NOT NULL)",
+            what: "How the values of column \(column.name) were converted is not known: \(found.type.name) to "
+                + "\(column.type.name)", cause: cause,
+            advice: "Convert them on the target as the source did: ALTER TABLE \(table.sql) ALTER COLUMN \(name) TYPE "
+                + "\(column.type.name) USING ...; Then start again.")
     }
 
     private mutating func alter(
@@ -340,7 +347,7 @@ struct ColumnDiffer {
         let column = relation.columns[index]
         guard let facts = column.details, facts.number != nil, let found = columns[column.name] else { return }
         if let known = before[index], known.defaultExpression != facts.defaultExpression, !facts.isAltered {
-            if let expression = facts.defaultExpression, DefaultExpression.isPortable(expression) {
+            if let expression = facts.defaultExpression, SourceExpression.isPortable(expression) {
                 steps.append(
                     SchemaStep(
                         .additive, TargetDefinition.setDefault(column.name, expression, of: table), optional: true))

@@ -185,7 +185,7 @@ struct SchemaDiffer {
             steps.append(SchemaStep(.additive, sql))
         }
         for column in relation.columns {
-            guard let expression = column.details?.defaultExpression, DefaultExpression.isPortable(expression) else {
+            guard let expression = column.details?.defaultExpression, SourceExpression.isPortable(expression) else {
                 continue
             }
             steps.append(

@@ -13,8 +13,12 @@ final class SchemaKeeper {
     private let facts: TargetFacts
     private var systemIdentifier: UInt64 = 0
     private var logger = Logger.silent
+    /// The statement that made the next version, where it was recorded.
+    var statement: String?
     /// Relations with facts that may be ahead of the rows, by OID.
     private var open: [UInt32: Relation] = [:]
+    /// Tables whose types the transaction at hand has brought up to date.
+    private var settled: Set<TableName> = []
     /// Definitions were changed in the transaction at hand.
     private(set) var hasChanged = false
 
@@ -36,11 +40,16 @@ final class SchemaKeeper {
     }
 
     /// The transaction at hand is committed.
-    func committed() { hasChanged = false }
+    func committed() {
+        hasChanged = false
+        for table in settled { memory.settled(table) }
+        settled = []
+    }
 
     /// The transaction at hand was rolled back, with what was changed in it.
     func rolledBack() {
         hasChanged = false
+        settled = []
         tables.forget()
     }
 
@@ -53,13 +62,18 @@ final class SchemaKeeper {
     /// that can be read in two ways; `permission-denied`.
     func prepare(_ relation: Relation, position: LSN?) throws(TargetFailure) {
         let holds = relation.details?.asOf.map { asOf in position.map { $0 >= asOf } ?? false } ?? true
-        var situation = try situation(relation, factsHold: holds)
+        var situation = try situation(relation, position, factsHold: holds)
         situation.isSnapshot = position == nil
         let change = TargetChange.between(situation)
         try decide(change, situation)
         try store(change, situation)
         open[relation.oid] = change.hasOpenFacts ? relation : nil
-        memory.settled(relation.table)
+        if situation.wantsTypes { settled.insert(relation.table) }
+    }
+
+    /// Whether a table has to be prepared again: from this position on its rows need other types.
+    func wantsTypes(_ table: TableName, at position: LSN?) -> Bool {
+        !settled.contains(table) && memory.wantsTypes(table, at: position)
     }
 
     /// Changes what had to wait until the rows had reached the catalog: all rows before `position` are committed.
@@ -72,7 +86,7 @@ final class SchemaKeeper {
             open[oid] = nil
             memory.restricted(relation.table)
             _ = try session.run("BEGIN")
-            let situation = try situation(relation, factsHold: true)
+            let situation = try situation(relation, position, factsHold: true)
             // The table's next row brings what is new since; nothing is refused here.
             if situation.known?.table == relation.table {
                 var change = TargetChange.between(situation)
@@ -121,11 +135,14 @@ final class SchemaKeeper {
         if settings.schema == .full || isShared { try tables.remove(relation.oid) }
     }
 
-    private func situation(_ relation: Relation, factsHold: Bool) throws(TargetFailure) -> SchemaSituation {
+    private func situation(
+        _ relation: Relation, _ position: LSN?, factsHold: Bool
+    ) throws(TargetFailure) -> SchemaSituation {
         let all = relation.oid == 0 ? [:] : try tables.all(of: systemIdentifier)
         let known = all[relation.oid]
         var situation = SchemaSituation(relation: relation, mode: settings.schema, known: known)
         situation.systemIdentifier = systemIdentifier
+        situation.hasExpression = statement.map { SourceExpression.isConversion($0) } ?? false
         situation.factsHold = factsHold
         situation.target = try catalog.table(relation.table)
         if let known, known.table != relation.table { situation.previous = try catalog.table(known.table) }
@@ -135,7 +152,7 @@ final class SchemaKeeper {
         situation.isShared =
             rivals.contains { $0.origin != relation.origin && $0.origin != known?.origin }
             && (relation.table != relation.origin || known.map { $0.table != $0.origin } ?? false)
-        situation.wantsTypes = memory.wantsTypes(relation.table)
+        situation.wantsTypes = memory.wantsTypes(relation.table, at: position)
         situation.relaxed = memory.relaxed(relation.table)
         try facts.fill(&situation)
         return situation
@@ -218,6 +235,11 @@ final class SchemaKeeper {
     // MARK: - Statements
 
     private func run(_ step: SchemaStep, _ relation: Relation) throws(TargetFailure) {
+        if let gap = step.gap, try session.run(gap.query).boolean(row: 0, column: 0) == true {
+            throw .refused(
+                WeirError(.targetMismatch, stage: .sink, gap.what, cause: gap.cause, advice: gap.advice)
+                    .at(table: relation.table))
+        }
         logger.info("changing the target", [("table", relation.table.description), ("statement", step.sql)])
         hasChanged = true
         guard step.isOptional || step.conversion != nil else {

@@ -16,7 +16,8 @@ public final class SchemaMemory: Sendable {
     private struct State {
         var refused: [Place: Int] = [:]
         var relaxed: [TableName: Set<String>] = [:]
-        var wantsTypes: Set<TableName> = []
+        /// The commit LSN of the first refused row.
+        var wantsTypes: [TableName: LSN] = [:]
     }
 
     private static let placesMax = 1024
@@ -36,7 +37,7 @@ public final class SchemaMemory: Sendable {
             case "23502":
                 guard let column else { return false }
                 state.relaxed[table, default: []].insert(column)
-            case "22P02", "23514": state.wantsTypes.insert(table)
+            case "22P02", "23514": state.wantsTypes[table] = min(position, state.wantsTypes[table] ?? position)
             default: return false
             }
             return true
@@ -46,11 +47,17 @@ public final class SchemaMemory: Sendable {
     /// Columns whose NOT NULL refused a row: the catalog was ahead of the log.
     func relaxed(_ table: TableName) -> Set<String> { state.withLock { $0.relaxed[table] ?? [] } }
 
-    /// Whether the target's types refused a row of the table.
-    func wantsTypes(_ table: TableName) -> Bool { state.withLock { $0.wantsTypes.contains(table) } }
+    /// Whether the target's types refused a row of the table, at this commit LSN or before: rows before that one still
+    /// need the types as they are. `position`: nil for all rows of a table at once.
+    func wantsTypes(_ table: TableName, at position: LSN?) -> Bool {
+        state.withLock { state in
+            guard let first = state.wantsTypes[table] else { return false }
+            return position.map { $0 >= first } ?? true
+        }
+    }
 
-    /// The types were brought up to date.
-    func settled(_ table: TableName) { state.withLock { _ = $0.wantsTypes.remove(table) } }
+    /// The types were brought up to date, and that is committed.
+    func settled(_ table: TableName) { state.withLock { $0.wantsTypes[table] = nil } }
 
     /// NOT NULL holds again.
     func restricted(_ table: TableName) { state.withLock { $0.relaxed[table] = nil } }

@@ -15,8 +15,19 @@ struct SchemaStep: Sendable, Equatable {
     var isOutside = false
     /// A failure is logged and stops nothing.
     var isOptional = false
+    /// Rows that are there would get values that nobody knows; nil when there can be none.
+    var gap: Gap?
     /// What to run when the server says that it cannot convert by itself (SQLSTATE 42804).
     var conversion: String?
+
+    /// A step that Weir does not take while the target has rows that it concerns.
+    struct Gap: Sendable, Equatable {
+        /// Tells whether there are such rows: a query with one boolean.
+        var query: String
+        var what: String
+        var cause: String
+        var advice: String
+    }
 
     init(
         _ level: Level, needed: Bool = false, _ sql: String, reason: String = "", outside: Bool = false,
@@ -66,6 +77,8 @@ struct SchemaSituation {
     var known: AppliedTable?
     /// Another source table of the map that has the target's name.
     var occupant: AppliedTable?
+    /// The command that made this version converts a column with an expression of its own.
+    var hasExpression = false
     /// Several source tables feed the target table.
     var isShared = false
     /// The target under the relation's name, and under the name that the map has, where that is another one.

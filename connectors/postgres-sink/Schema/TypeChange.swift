@@ -63,6 +63,42 @@ enum TypeChange {
         }
     }
 
+    /// Whether the new type takes each value as it is or refuses it.
+    static func narrows(_ old: ColumnType, to new: ColumnType) -> Bool {
+        if case .array(let from) = old.kind, case .array(let to) = new.kind { return narrows(from, to: to) }
+        switch (old.kind, new.kind) {
+        case (.int8, .int4), (.int8, .int2), (.int4, .int2), (.varchar, .varchar), (.text, .varchar),
+            (.varbit, .varbit):
+            return true
+        case (.numeric, .numeric):
+            guard let from = old.numericScale, let to = new.numericScale else { return false }
+            return from <= to
+        default: return false
+        }
+    }
+
+    /// Whether PostgreSQL's own conversion depends on TimeZone, DateStyle or the like.
+    static func dependsOnSession(_ old: ColumnType, to new: ColumnType) -> Bool {
+        if case .array(let from) = old.kind {
+            if case .array(let to) = new.kind { return dependsOnSession(from, to: to) }
+            return dependsOnSession(from, to: new)
+        }
+        switch new.kind {
+        case .text, .varchar, .bpchar, .citext, .name:
+            switch old.kind {
+            case .date, .timestamp, .timestamptz, .interval, .bytea, .money, .tsrange, .tstzrange, .daterange,
+                .multirange, .composite:
+                return true
+            default: return false
+            }
+        default: break
+        }
+        let zoned: [ColumnType.Kind] = [.timestamptz, .timetz]
+        guard group(old.kind) == .time, group(new.kind) == .time, old.kind != new.kind else { return false }
+        // A timetz has its zone with it.
+        return new.kind == .timetz || old.kind == .timestamptz || zoned.contains(new.kind)
+    }
+
     private enum Group { case number, bits, network, json, time, other }
 
     private static func group(_ kind: ColumnType.Kind) -> Group {

@@ -65,6 +65,7 @@ struct TypeDiffer {
     private mutating func compareLabels(_ name: TableName, _ wanted: [String], _ there: [String]) {
         let gone = there.filter { !wanted.contains($0) }
         var labels = there
+        var unclear: Set<String> = []
         for label in gone {
             let from = there.firstIndex(of: label) ?? 0
             let before = there[..<from].last { wanted.contains($0) }
@@ -78,7 +79,11 @@ struct TypeDiffer {
                 let low = before.flatMap { there.firstIndex(of: $0) } ?? -1
                 return place > low && place < after.flatMap { there.firstIndex(of: $0) } ?? there.count
             }
-            guard let place = rivals.firstIndex(of: label), fresh.count == rivals.count else { continue }
+            guard let place = rivals.firstIndex(of: label), fresh.count == rivals.count else {
+                unclear.formUnion(fresh)
+                if !fresh.isEmpty { doubt(name, label, fresh) }
+                continue
+            }
             labels = labels.map { $0 == label ? fresh[place] : $0 }
             // Rows with the old label may still come, until one with the new one was refused.
             guard situation.factsHold || isNeeded else {
@@ -88,7 +93,21 @@ struct TypeDiffer {
             let sql = TargetDefinition.renameLabel(name, label, to: fresh[place])
             steps.append(SchemaStep(.full, needed: isNeeded, sql, reason: "A label of \(name) has another name"))
         }
-        addLabels(name, wanted, &labels)
+        addLabels(name, wanted.filter { !unclear.contains($0) }, &labels)
+    }
+
+    /// A label is gone where others are new: one of them is its new name. None is added before that is told, because
+    /// the name could not be given any more.
+    private mutating func doubt(_ name: TableName, _ label: String, _ fresh: [String]) {
+        guard situation.factsHold || isNeeded else {
+            hasOpenFacts = true
+            return
+        }
+        guard isNeeded || situation.mode == .full else { return }
+        doubts.append(
+            TargetChange.Doubt(
+                what: "label \(label) of type \(name) has another name",
+                readings: fresh.map { TargetDefinition.renameLabel(name, label, to: $0) }))
     }
 
     private mutating func addLabels(_ name: TableName, _ wanted: [String], _ labels: inout [String]) {

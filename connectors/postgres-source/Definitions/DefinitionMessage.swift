@@ -95,7 +95,9 @@ extension SourceAttribute {
         let name = value["name"]?.string
         self.init(
             number: Int16(clamping: number), name: name, typeOID: value["type"]?.oid ?? 0,
-            fill: name == nil ? nil : value["fill"]?.string, isGenerated: value["generated"]?.flag ?? false)
+            fill: name == nil ? nil : value["fill"]?.string,
+            hasDefault: value["default"]?.string != nil || value["identity"]?.string != nil,
+            isGenerated: value["generated"]?.flag ?? false)
     }
 }
 

@@ -1,7 +1,7 @@
 import WeirCore
 
-/// Which defaults of a source a target can have. Pure.
-enum DefaultExpression {
+/// What can be told of SQL that the source has written. Pure.
+enum SourceExpression {
     /// Whether the expression means the same on another server and changes nothing: no sequence, no function of the
     /// user's own. The text is PostgreSQL's own, all names qualified but those of `pg_catalog`.
     static func isPortable(_ expression: String) -> Bool {
@@ -13,6 +13,12 @@ enum DefaultExpression {
             if index >= 2, words[index - 1] == ".", words[index - 2] != "pg_catalog" { return false }
         }
         return true
+    }
+
+    /// Whether an ALTER TABLE converts a column with an expression: `ALTER COLUMN a TYPE int USING f(a)`.
+    static func isConversion(_ statement: String) -> Bool {
+        let words = words(statement).map { $0.lowercased() }
+        return words.contains("type") && words.contains("using")
     }
 
     private static let forbidden: Set<String> = [
