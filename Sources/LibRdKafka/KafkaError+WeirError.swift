@@ -46,7 +46,7 @@ extension KafkaErrorCode {
         case .messageTooLarge, .recordListTooLarge: .messageTooLarge
         case .invalidTimestamp, .invalidRecord: .recordRefused
         case .offsetOutOfRange, .offsetReset: .offsetGone
-        case .fatal, .outOfOrderSequence, .unknownProducer, .invalidProducerEpoch: .producerLost
+        case .fatal, .presumedDelivered, .outOfOrderSequence, .unknownProducer, .invalidProducerEpoch: .producerLost
         case .fencedLocally: .fenced
         case .invalidArgument: .configuration
         default: Self.passing.contains(rawValue) ? .unavailable : .other

@@ -51,6 +51,8 @@ extension KafkaErrorCode {
     public static let purgedFromQueue = Self(rawValue: -152)
     /// The message was given up by a purge while on its way.
     public static let purgedInFlight = Self(rawValue: -151)
+    /// The message was refused once and then taken for delivered, only because a later one was: see ``DeliveryRun``.
+    public static let presumedDelivered = Self(rawValue: -149)
     /// The client can do no more work; the cause is its fatal error.
     public static let fatal = Self(rawValue: -150)
     /// A message failed for good, and the client may not send what is behind it (`enable.gapless.guarantee`).

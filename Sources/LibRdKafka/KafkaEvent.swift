@@ -1,6 +1,11 @@
 internal import CRdKafka
 
 /// Several delivery reports with one ticket and one result, folded.
+///
+/// librdkafka reports a message that no broker acknowledged as delivered when one behind it was: a broker looks at the
+/// numbers of messages. It does not at the first that a producer writes to a partition: where the first request was
+/// refused for a moment (a new topic's leader), and the one behind it was not, the first is lost. Such a report has no
+/// offset, and is handed out as `.presumedDelivered`.
 public struct DeliveryRun: Sendable, Equatable {
     /// The ticket of the first message, as given when it was produced.
     public let ticket: UInt
@@ -112,7 +117,8 @@ private struct RunFolder {
 
     mutating func add(_ message: UnsafePointer<rd_kafka_message_t>, _ body: (DeliveryRun) -> Void) {
         let next = unsafe UInt(weir_kafka_ticket(message))
-        let code = unsafe message.pointee.err.rawValue
+        var code = unsafe message.pointee.err.rawValue
+        if code == 0, unsafe message.pointee.offset < 0 { code = KafkaErrorCode.presumedDelivered.rawValue }
         if count > 0, next >> shift == ticket >> shift, code == result {
             count += 1
             return

@@ -213,7 +213,11 @@ final class Deliveries: Sendable {
             return limits.tooLarge(bytes: run.failedBytes, topic: topic, by: "the broker")
                 .at(table: table, position: position)
         }
-        return KafkaError(run.result).weirError(stage: .sink, "An event could not be written to topic \(topic)")
+        let what =
+            run.result == .presumedDelivered
+            ? "Whether an event reached topic \(topic) is not known, although a later one did"
+            : "An event could not be written to topic \(topic)"
+        return KafkaError(run.result).weirError(stage: .sink, what)
             .at(table: table, position: position)
     }
 }
