@@ -58,6 +58,26 @@ import WeirCore
         #expect(!whole.contains("pa'ss") && whole.contains("max.batch.size"))
     }
 
+    @Test func changesOfTablesAreSwitchedOnWithAWord() throws {
+        func properties(_ value: String) throws -> DebeziumImport {
+            try imported(
+                Self.connector.replacing(
+                    "\"max.batch.size\": \"2048\"",
+                    with: "\"include.schema.changes\": \(value), \"include.schema.comments\": \"true\""))
+        }
+        let on = try properties("true")
+        let text = ConfigurationText(on, file: "f", statePath: "./s")
+        #expect(text.text.contains("\n  include.schema.changes: true\n"))
+        #expect(text.text.contains("\n  include.schema.comments: true\n"))
+        #expect(text.problems() == [])
+        // Debezium writes no such topic for PostgreSQL, whatever the property says.
+        #expect(on.notes.contains { $0.property == "include.schema.changes" && $0.severity == .warning })
+        let off = try properties("false")
+        #expect(
+            ConfigurationText(off, file: "f", statePath: "./s").text.contains("\n  include.schema.changes: false\n"))
+        #expect(!off.notes.contains { $0.property == "include.schema.changes" && $0.severity == .warning })
+    }
+
     @Test func serverAndEngineFilesAreRead() throws {
         let server = try imported(
             #"""

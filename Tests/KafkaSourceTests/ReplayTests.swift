@@ -160,7 +160,7 @@ struct ReplayTests {
         #expect(replay.target.lines == lines + lines)
     }
 
-    @Test("converters with schemas, logical messages, heartbeats, transaction metadata")
+    @Test("converters with schemas, logical messages, heartbeats, transaction metadata, changes of tables")
     func otherRecords() throws {
         let (cluster, filler) = try cluster(["a": 1])
         let wrapped = #"{"schema":{"type":"struct"},"payload":\#(envelope("c", after: #"{"id":1,"v":"x"}"#))}"#
@@ -171,12 +171,16 @@ struct ReplayTests {
             "a", key: #"{"prefix":"foo"}"#,
             value: #"{"op":"m","ts_ms":1,"source":{"schema":"","table":"","db":"shop","txId":7,"lsn":200,"#
                 + #""sequence":"[\"150\",\"200\"]"},"message":{"prefix":"foo","content":"YmFy"}}"#)
+        try filler.put(
+            "a", key: #"{"databaseName":"shop"}"#,
+            value: #"{"source":{"db":"shop"},"ts_ms":1,"databaseName":"shop","schemaName":"public","ddl":null,"#
+                + #""tableChanges":[{"type":"CREATE","id":"\"public\".\"t\"","table":{}}]}"#)
         try filler.flush()
         var replay = Replay(cluster.bootstrapServers, ["a"])
         replay.schema = Schema([table])
         #expect(try replay.run() == nil)
         #expect(replay.target.lines == ["insert public.t id=1 v=x", "message foo bar"])
-        #expect(replay.token == "a[0]=4")
+        #expect(replay.token == "a[0]=5")
     }
 
     @Test("without types, values are carried as JSON has them; a column widens when it must")

@@ -37,9 +37,11 @@ struct BatchWriter: ~Copyable {
             throw cancelled()
         }
         // Without a key the partitioner would choose at random: the order would be lost, and after a crash ids would
-        // no longer rise in each partition. A truncate and a heartbeat are looked for in one place.
-        if event.role == .truncate || event.role == .heartbeat || event.key.isNull && link.pinsKeyless {
-            destination.partition = 0
+        // no longer rise in each partition. A truncate, a heartbeat and a change of a table are looked for in one
+        // place.
+        switch event.role {
+        case .truncate, .heartbeat, .schemaChange: destination.partition = 0
+        default: if event.key.isNull && link.pinsKeyless { destination.partition = 0 }
         }
         headers.removeAll()
         let message = MessageTicket(batch: ticket, row: event.row)

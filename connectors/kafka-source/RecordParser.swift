@@ -6,7 +6,7 @@ struct RecordParser {
     /// What a record is.
     enum Outcome {
         case event(ReplayEvent)
-        /// A tombstone, transaction metadata or a heartbeat: nothing to replay.
+        /// A tombstone, transaction metadata, a change of a table or a heartbeat: nothing to replay.
         case nothing
     }
 
@@ -73,10 +73,13 @@ struct RecordParser {
         return payload
     }
 
-    /// Transaction metadata and heartbeats.
+    /// Transaction metadata, changes of tables and heartbeats.
     private static func isService(_ tree: JSONTree, _ root: JSONTree.Index) -> Bool {
         if let status = tree.member("status", of: root), tree.member("id", of: root) != nil {
             return tree.isText(status, "BEGIN") || tree.isText(status, "END")
+        }
+        if let changes = tree.member("tableChanges", of: root), tree.member("databaseName", of: root) != nil {
+            return tree.kind(changes) == .array
         }
         return tree.member("ts_ms", of: root) != nil && tree.members(of: root).count == 1
     }

@@ -22,6 +22,13 @@ extension DebeziumOptions {
             "transaction.metadata", .value(false),
             doc: "Write events at begin and end of transactions, and the place in its transaction into each event "
                 + "(`provide.transaction.metadata`).")
+        static let schemaChanges = SettingsField<Bool>.flag(
+            "include.schema.changes", .value(false),
+            doc: "Write an event for each table that is described, created, altered or dropped, to the topic "
+                + "`PIPELINE`, as Debezium's connectors for MySQL and SQL Server do (`include.schema.changes`).")
+        static let schemaComments = SettingsField<Bool>.flag(
+            "include.schema.comments", .value(false),
+            doc: "Have the comments of tables and columns in these events (`include.schema.comments`).")
         static let heartbeatPrefix = SettingsField<String>.text(
             "topic.heartbeat.prefix", .value(DebeziumOptions().heartbeatTopicPrefix),
             doc: "Heartbeats go to the topic `PREFIX.PIPELINE`; `source.heartbeat.interval` switches them on.")
@@ -53,7 +60,8 @@ extension DebeziumOptions {
     public static let fields: [SettingsFieldInfo] = [
         Keys.strict.info, Keys.decimal.info, Keys.timePrecision.info, Keys.interval.info, Keys.binary.info,
         Keys.hstore.info, Keys.tombstones.info, Keys.placeholder.info, Keys.skipped.info,
-        Keys.transactions.info, Keys.heartbeatPrefix.info, Keys.moneyDigits.info, Keys.keyColumns, Keys.schemas.info,
+        Keys.transactions.info, Keys.schemaChanges.info, Keys.schemaComments.info, Keys.heartbeatPrefix.info,
+        Keys.moneyDigits.info, Keys.keyColumns, Keys.schemas.info,
         Keys.keySchemas.info, Keys.valueSchemas.info, Keys.headerSchemas.info,
     ]
 
@@ -75,6 +83,8 @@ extension DebeziumOptions {
         take(Keys.tombstones) { tombstones = $0 }
         take(Keys.placeholder) { unavailablePlaceholder = $0 }
         take(Keys.transactions) { transactionMetadata = $0 }
+        take(Keys.schemaChanges) { includeSchemaChanges = $0 }
+        take(Keys.schemaComments) { includeSchemaComments = $0 }
         take(Keys.heartbeatPrefix) { heartbeatTopicPrefix = $0 }
         take(Keys.moneyDigits) { moneyFractionDigits = $0 }
         take(Keys.schemas) { (keySchemas, valueSchemas, headerSchemas) = ($0, $0, $0) }

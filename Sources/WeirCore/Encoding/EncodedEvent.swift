@@ -22,6 +22,8 @@ public struct EncodedEvent: Sendable, BitwiseCopyable {
         case transactionEnd
         /// A sign of life.
         case heartbeat
+        /// A table was described, created, altered or dropped.
+        case schemaChange
     }
 
     /// A part of the buffer, or nothing at all.
@@ -82,9 +84,9 @@ public struct EncodedEvent: Sendable, BitwiseCopyable {
     public let role: Role
     /// Index into the encoder's `topics`.
     public let topic: Int
-    /// Index into the batch's rows; -1 for transaction events and heartbeats.
+    /// Index into the batch's rows; -1 for transaction events, heartbeats and changes of tables.
     public let row: Int
-    /// Index into the batch's transactions; -1 for heartbeats.
+    /// Index into the batch's transactions, of which a table without rows in a snapshot has none; -1 for heartbeats.
     public let transaction: Int
     /// The key; null when the table has none.
     public internal(set) var key: Part = .null

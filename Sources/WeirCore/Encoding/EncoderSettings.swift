@@ -126,6 +126,10 @@ public struct DebeziumOptions: Sendable, Equatable {
     public var skippedOperations: Set<Operation> = [.truncate]
     /// `provide.transaction.metadata`: events at begin and end of transactions, and a block in each event.
     public var transactionMetadata = false
+    /// `include.schema.changes`: an event for each change of a table, in the topic that is named as the pipeline.
+    public var includeSchemaChanges = false
+    /// `include.schema.comments`: comments of tables and columns in these events.
+    public var includeSchemaComments = false
     /// `money.fraction.digits`, 0 to 18.
     public var moneyFractionDigits = 2
     /// `key.converter.schemas.enable`: keys are `{"schema":..,"payload":..}`, as Kafka Connect's JsonConverter writes.

@@ -11,6 +11,12 @@ struct EncodingRun: ~Copyable {
     /// Constant parts of the envelope for the rows at hand; see `EnvelopeSegments`.
     var segments = EnvelopeSegments()
     var progress: TransactionProgress
+    /// What earlier events have said of tables.
+    var toldTables = ToldTables()
+    /// Index of the first change of a table that is still to come.
+    var nextChange = 0
+    /// Transactions of the batch that are over.
+    private var ended = 0
     var rewinds = true
     let isDebezium: Bool
     let options: DebeziumOptions
@@ -35,27 +41,33 @@ struct EncodingRun: ~Copyable {
     /// Encodes the batch's rows, and the ends of its transactions.
     mutating func encode(_ emit: Emit) throws(WeirError) {
         let start = out.count
-        var ended = 0
+        if context.topics.schemaChange >= 0 { try emitSnapshotTable(emit) }
         for index in batch.rows.indices {
             let row = batch.rows[index]
-            let transaction = Int(row.transaction)
+            if hasSchemaChanges { try emitSchemaChanges(before: row, emit) }
             if context.topics.transaction >= 0 {
-                while ended < transaction {
-                    try endTransaction(ended, emit)
-                    ended += 1
-                }
-                if takesPart(row) { try beginTransaction(transaction, firstLSN: row.lsn, emit) }
+                try enter(Int(row.transaction), isPart: takesPart(row), firstLSN: row.lsn, emit)
             }
             if try !makesNoEvent(row, at: index) { try encode(row, at: index, emit) }
             if rewinds { out.truncate(to: start) }
         }
+        if hasSchemaChanges { try emitSchemaChanges(before: nil, emit) }
         lastOrigin = origin(before: batch.transactions.count)
+        try enter(batch.transactions.count, isPart: false, firstLSN: .zero, emit)
+        if rewinds { out.truncate(to: start) }
+    }
+
+    /// Emits what metadata of transactions has before an event of a transaction: the ends of those before it and, for
+    /// what takes part in its transaction, its begin.
+    mutating func enter(
+        _ transaction: Int, isPart: Bool, firstLSN: LSN, _ emit: Emit
+    ) throws(WeirError) {
         guard context.topics.transaction >= 0 else { return }
-        while ended < batch.transactions.count {
+        while ended < transaction {
             try endTransaction(ended, emit)
             ended += 1
         }
-        if rewinds { out.truncate(to: start) }
+        if isPart { try beginTransaction(transaction, firstLSN: firstLSN, emit) }
     }
 
     private mutating func encode(_ row: Row, at index: Int, _ emit: Emit) throws(WeirError) {

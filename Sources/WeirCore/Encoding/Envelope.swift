@@ -21,6 +21,8 @@ struct EnvelopeSegments: ~Copyable {
     var head = 0..<0
     var middle = 0..<0
     var tail = 0..<0
+    /// The tail without the name of the transaction block: where the source block ends.
+    var sourceTail = 0..<0
     /// From behind the operation's letter to the end, of the whole batch.
     var closing = 0..<0
     /// `,"ts_ms":...` of messages.
@@ -66,7 +68,7 @@ extension EncodingRun {
         }
         out.append(UInt8(ascii: ","))
         prepareSegments(item.row, marker: marker(of: item))
-        appendSource(item.row)
+        appendSource(item.row.lsn, segments.tail)
         appendTransactionBlock(item.row, collection: item.program.collection)
         out.append(",\"op\":\"" as StaticString)
         out.append(letter(item.row.operation, role))
@@ -80,7 +82,7 @@ extension EncodingRun {
             out.append(segments.bytes, segments.messageTime)
             out.append(UInt8(ascii: ","))
             prepareSegments(row, marker: .streaming)
-            appendSource(row)
+            appendSource(row.lsn, segments.tail)
             appendTransactionBlock(row, collection: "message")
             out.append(",\"message\":" as StaticString)
         }
@@ -117,12 +119,18 @@ extension EncodingRun {
 
     // MARK: Source block
 
-    /// Appends `"source":{...}` and `"transaction":` without its value.
+    /// Appends `"source":{...}` of what is no row.
+    mutating func appendSource(_ subject: EnvelopeSegments.Subject, lsn: LSN) {
+        if subject != segments.subject { buildSegments(subject) }
+        appendSource(lsn, segments.sourceTail)
+    }
+
+    /// Appends `"source":{...}` and, with the whole tail, `"transaction":` without its value.
     @inline(__always)
-    private mutating func appendSource(_ row: Row) {
+    private mutating func appendSource(_ lsn: LSN, _ tail: Range<Int>) {
         out.append(segments.bytes, segments.head)
         let start = out.count
-        out.appendInteger(row.lsn.rawValue)
+        out.appendInteger(lsn.rawValue)
         let digits = start..<out.count
         if segments.subject.isAlone {
             out.append("\\\",\\\"" as StaticString)
@@ -130,7 +138,7 @@ extension EncodingRun {
         }
         out.append(segments.bytes, segments.middle)
         out.appendCopy(of: digits)
-        out.append(segments.bytes, segments.tail)
+        out.append(segments.bytes, tail)
     }
 
     @inline(__always)
@@ -143,7 +151,7 @@ extension EncodingRun {
 
     @inline(never)
     private mutating func buildSegments(_ subject: EnvelopeSegments.Subject) {
-        let transaction = batch.transactions[Int(subject.transaction)]
+        let transaction = transaction(of: subject)
         segments.subject = subject
         segments.bytes.truncate(to: segments.closing.upperBound)
         segments.head = buildHead(subject, transaction)
@@ -157,15 +165,26 @@ extension EncodingRun {
         } else {
             segments.bytes.append("null,\"origin_lsn\":null" as StaticString)
         }
-        segments.bytes.append("},\"transaction\":" as StaticString)
+        segments.bytes.append(UInt8(ascii: "}"))
+        segments.sourceTail = start..<segments.bytes.count
+        segments.bytes.append(",\"transaction\":" as StaticString)
         segments.tail = start..<segments.bytes.count
+    }
+
+    /// A table without rows has no transaction in a snapshot.
+    private func transaction(of subject: EnvelopeSegments.Subject) -> TransactionInfo {
+        guard batch.transactions.indices.contains(Int(subject.transaction)) else {
+            return TransactionInfo(
+                xid: 0, commitLSN: .zero, commitTime: batch.sealedAt, rows: 0..<0, begins: true, ends: false)
+        }
+        return batch.transactions[Int(subject.transaction)]
     }
 
     /// The origin of a transaction. A message of its own has none, but Debezium forgets one only when the next
     /// transaction begins.
     private func origin(of subject: EnvelopeSegments.Subject) -> TransactionOrigin? {
         guard subject.isAlone && isStrict else {
-            return TransactionOrigin(batch.transactions[Int(subject.transaction)])
+            return TransactionOrigin(transaction(of: subject))
         }
         return origin(before: Int(subject.transaction))
     }

@@ -27,6 +27,7 @@ public final class EventEncoder {
     private var programs: [ObjectIdentifier: RelationProgram] = [:]
     private var topicIndexes: [String: Int] = [:]
     private var progress = TransactionProgress()
+    private var toldTables = ToldTables()
     private let heads: StandardHeads
     private var lastOrigin: TransactionOrigin?
     private let clock: () -> Int64
@@ -51,11 +52,12 @@ public final class EventEncoder {
         self.source = source
         programs.removeAll()
         progress = TransactionProgress()
+        toldTables = ToldTables()
         lastOrigin = nil
     }
 
-    /// Encodes all rows of a batch, and its heartbeat, behind what the buffer holds, calling `emit` for each event in
-    /// order with the buffer its parts lie in.
+    /// Encodes all rows of a batch, its changes of tables and its heartbeat, behind what the buffer holds, calling
+    /// `emit` for each event in order with the buffer its parts lie in.
     ///
     /// Throws what `emit` throws; `value-rejected` with table and column when a value is not of its column's type;
     /// `table-unusable` for a configured key column that does not exist. Events emitted before stay emitted.
@@ -72,9 +74,11 @@ public final class EventEncoder {
         var run = EncodingRun(batch: batch, context: context, progress: progress)
         run.rewinds = retain == .duringEmit
         run.lastOrigin = lastOrigin
+        swap(&run.toldTables, &toldTables)
         swap(&run.out, &buffer)
         defer {
             swap(&run.out, &buffer)
+            swap(&run.toldTables, &toldTables)
             progress = run.progress
             lastOrigin = run.lastOrigin
         }
@@ -128,7 +132,9 @@ public final class EventEncoder {
         StandardTopics(
             message: topicIndex("\(settings.prefix).message"),
             transaction: settings.debezium.transactionMetadata && settings.format == .debezium
-                ? topicIndex("\(settings.prefix).transaction") : -1)
+                ? topicIndex("\(settings.prefix).transaction") : -1,
+            schemaChange: settings.debezium.includeSchemaChanges && settings.format == .debezium
+                ? topicIndex(settings.prefix) : -1)
     }
 
     private func topicIndex(_ name: String) -> Int {
@@ -149,6 +155,8 @@ struct StandardTopics {
     let message: Int
     /// -1 when there is no transaction metadata.
     let transaction: Int
+    /// -1 when changes of tables make no events.
+    let schemaChange: Int
 }
 
 /// What all rows of one call of `encode` share.

@@ -77,6 +77,46 @@ extension ConnectSchema {
         return logical(.structure(fields), "io.debezium.connector.common.TransactionMetadataValue")
     }
 
+    /// The key of a schema change event.
+    static var schemaChangeKey: ConnectSchema {
+        logical(.structure([Field("databaseName", text)]), "io.debezium.connector.postgresql.SchemaChangeKey")
+    }
+
+    /// The value of a schema change event.
+    static var schemaChangeValue: ConnectSchema {
+        let table = [
+            Field("defaultCharsetName", text.optional),
+            Field("primaryKeyColumnNames", ConnectSchema(.array(text)).optional),
+            Field("columns", ConnectSchema(.array(schemaColumn))), Field("comment", text.optional),
+        ]
+        let change = [
+            Field("type", text), Field("id", text),
+            Field("table", logical(.structure(table), "io.debezium.connector.schema.Table").optional),
+        ]
+        let fields = [
+            Field("source", source), Field("ts_ms", number), Field("databaseName", text.optional),
+            Field("schemaName", text.optional), Field("ddl", text.optional),
+            Field(
+                "tableChanges",
+                ConnectSchema(.array(logical(.structure(change), "io.debezium.connector.schema.Change")))),
+        ]
+        return logical(.structure(fields), "io.debezium.connector.postgresql.SchemaChangeValue")
+    }
+
+    private static var schemaColumn: ConnectSchema {
+        let (count, flag) = (ConnectSchema(.int32), ConnectSchema(.boolean))
+        let fields = [
+            Field("name", text), Field("jdbcType", count), Field("nativeType", count.optional),
+            Field("typeName", text), Field("typeExpression", text.optional), Field("charsetName", text.optional),
+            Field("length", count.optional), Field("scale", count.optional), Field("position", count),
+            Field("optional", flag.optional), Field("autoIncremented", flag.optional),
+            Field("generated", flag.optional), Field("comment", text.optional),
+            Field("defaultValueExpression", text.optional),
+            Field("enumValues", ConnectSchema(.array(text)).optional),
+        ]
+        return logical(.structure(fields), "io.debezium.connector.schema.Column")
+    }
+
     /// The key of a heartbeat.
     static var heartbeatKey: ConnectSchema {
         logical(.structure([Field("serverName", text)]), "io.debezium.connector.common.ServerNameKey")
@@ -116,6 +156,8 @@ final class StandardHeads {
     let messageValue: ConstantRange
     let transactionKey: ConstantRange
     let transactionValue: ConstantRange
+    let schemaChangeKey: ConstantRange
+    let schemaChangeValue: ConstantRange
     let heartbeatKey: ConstantRange
     let heartbeatValue: ConstantRange
     private let constants: ByteBuffer
@@ -129,6 +171,8 @@ final class StandardHeads {
         messageValue = Self.head(hasValues, .messageValue(settings.debezium.binary), &bytes)
         transactionKey = Self.head(hasKeys, .transactionKey, &bytes)
         transactionValue = Self.head(hasValues, .transactionValue, &bytes)
+        schemaChangeKey = Self.head(hasKeys, .schemaChangeKey, &bytes)
+        schemaChangeValue = Self.head(hasValues, .schemaChangeValue, &bytes)
         heartbeatKey = Self.head(hasKeys, .heartbeatKey, &bytes)
         heartbeatValue = Self.head(hasValues, .heartbeatValue, &bytes)
         constants = bytes

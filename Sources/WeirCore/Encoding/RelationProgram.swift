@@ -55,7 +55,8 @@ final class RelationProgram {
 
     private static func keyColumns(_ relation: Relation, _ settings: EncoderSettings) throws(WeirError) -> [Int] {
         let configured = settings.debezium.keyColumns.first { $0.tables.matches(relation.origin) }
-        guard let names = configured?.columns else {
+        // Of a dropped table maybe nothing is known.
+        guard !relation.columns.isEmpty, let names = configured?.columns else {
             // Debezium keeps to the primary key, else the first unique index, also where a delete has other columns.
             let declared = relation.primaryKey.isEmpty ? relation.uniqueKey : relation.primaryKey
             let isStrict = settings.format == .debezium && settings.debezium.strict
@@ -102,7 +103,7 @@ private struct Compiler: ~Copyable {
     }
 
     mutating func compile(_ relation: Relation, _ index: Int) -> ColumnProgram? {
-        let column = relation.columns[index]
+        let column = relation.required(relation.columns[index])
         guard var plan = ValuePlan.make(column.type, settings) else { return nil }
         if hasSchemas { plan.fitSchema(column.type, settings) }
         var program = ColumnProgram(code: plan.code, element: plan.element, scale: plan.scale, cell: Int32(index))

@@ -88,6 +88,24 @@ public final class Relation: Sendable {
         self.details = details
     }
 
+    /// Whether a column cannot be NULL: it is declared NOT NULL, or the domain that is its type is. Debezium does not
+    /// tell the two apart.
+    func isRequired(_ column: Column) -> Bool {
+        guard !column.isNotNull, column.type.oid != column.type.baseOID else { return column.isNotNull }
+        return details?.types.contains { type in
+            guard type.oid == column.type.oid, case .domain(let domain) = type.definition else { return false }
+            return domain.isNotNull
+        } ?? false
+    }
+
+    /// The column, declared NOT NULL where it cannot be NULL.
+    func required(_ column: Column) -> Column {
+        guard isRequired(column) != column.isNotNull else { return column }
+        return Column(
+            name: column.name, type: column.type, isIdentity: column.isIdentity, isNotNull: true,
+            defaultText: column.defaultText, details: column.details)
+    }
+
     /// Index of the column with this name.
     public func columnIndex(_ name: String) -> Int? { columns.firstIndex { $0.name == name } }
 }

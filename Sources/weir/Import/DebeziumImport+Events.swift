@@ -126,6 +126,7 @@ extension DebeziumImport {
         mode("hstore.handling.mode", "hstore", DebeziumOptions.HstoreMode.allCases.map(\.rawValue))
         mode("tombstones.on.delete", "tombstones", ["true", "false"])
         mode("provide.transaction.metadata", "transaction.metadata", ["true", "false"])
+        schemaChanges()
         if let digits = take("money.fraction.digits") {
             debezium.append(Setting(key: "money.fraction.digits", yaml: YAMLText.quoted(digits)))
             ok("money.fraction.digits", "debezium.money.fraction.digits")
@@ -155,6 +156,19 @@ extension DebeziumImport {
         }
         debezium.append(Setting(key: key, yaml: value))
         ok(name, "debezium.\(key)")
+    }
+
+    /// Debezium's connector for PostgreSQL takes these properties and writes no such events.
+    private mutating func schemaChanges() {
+        let isOn = peek("include.schema.changes")?.lowercased() == "true"
+        mode("include.schema.comments", "include.schema.comments", ["true", "false"])
+        guard isOn else { return mode("include.schema.changes", "include.schema.changes", ["true", "false"]) }
+        mark(["include.schema.changes"])
+        debezium.append(Setting(key: "include.schema.changes", yaml: "true"))
+        note(
+            .warning, "include.schema.changes",
+            "debezium.include.schema.changes: the topic PIPELINE, which Debezium never writes for PostgreSQL",
+            remedy: "Set it to false if no consumer is to see it.")
     }
 
     private mutating func topics() {

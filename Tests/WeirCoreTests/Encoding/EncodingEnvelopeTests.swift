@@ -37,4 +37,32 @@ import Testing
         #expect(events[0].headers["weir-txid"] == "555")
         #expect(events[0].headers["weir-ts-us"] == "1559033904863123")
     }
+
+    /// Debezium's driver does not tell a NOT NULL column from one whose domain is NOT NULL.
+    @Test(arguments: [true, false]) func aColumnOfANotNullDomainHasNoNulls(isNotNull: Bool) throws {
+        let label = UserType(
+            oid: 90_000, name: TableName(schema: "zoo", name: "label"),
+            definition: .domain(UserType.Domain(base: "text", isNotNull: isNotNull)))
+        let relation = Relation(
+            oid: 16_401, table: TableName(schema: "public", name: "labels"),
+            columns: [
+                Column(name: "id", type: .int4, isIdentity: true, isNotNull: true),
+                Column(name: "label", type: ColumnType(oid: 90_000, baseOID: 25, name: "zoo.label", kind: .text)),
+            ],
+            identity: .default, primaryKey: [0], details: RelationDetails(types: [label]))
+        let batch = EncodingBench.batch { builder in
+            let cells = builder.cellCount
+            builder.appendText("7".utf8)
+            builder.appendCell(.null)
+            builder.addRow(.delete, relation: relation, lsn: LSN(200), oldCells: cells, oldTuple: .key)
+        }
+        var bench = EncodingBench()
+        #expect(
+            try bench.events(batch)[0].value?.hasPrefix(
+                "{\"before\":{\"id\":7,\"label\":\(isNotNull ? "\"\"" : "null")},\"after\":null,") == true)
+        bench.settings.debezium.valueSchemas = true
+        #expect(
+            try bench.events(batch)[0].value?.contains(
+                "{\"type\":\"string\",\"optional\":\(!isNotNull),\"field\":\"label\"}") == true)
+    }
 }
