@@ -94,9 +94,10 @@ import WeirTestKit
             }
             return names.joined() + (record.valueText?.contains("\"extra\"") == true ? " with extra" : "")
         }
-        #expect(told.sorted() == ["customers", "log_lines", "orders", "orders with extra"])
+        // A new topic's leader may refuse the first event and take the second: then all come again.
+        #expect(Set(told) == ["customers", "log_lines", "orders", "orders with extra"])
         #expect(told.last == "orders with extra")
-        #expect(records.map(\.partition) == [0, 0, 0, 0])
+        #expect(Set(records.map(\.partition)) == [0])
         #expect(Set(records.map(\.keyText)) == ["{\"databaseName\":\"\(shop.sourceDatabase)\"}"])
         #expect(records.allSatisfy { $0.headers.isEmpty })
         let replay = try shop.directory.write(
@@ -110,6 +111,8 @@ import WeirTestKit
             """, to: "replay.yaml")
         let done = try shop.weir(["replay", replay, "--from", "earliest"])
         #expect(done.exit == .status(0), "\(done.errors.suffix(3))")
-        #expect(done.output.count == 2)
+        #expect(done.output.contains { $0.contains("\"id\":1,") })
+        #expect(done.output.contains { $0.contains("\"id\":2,") })
+        #expect(done.output.allSatisfy { $0.contains("\"customer\":") })
     }
 }
