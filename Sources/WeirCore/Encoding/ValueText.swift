@@ -21,6 +21,8 @@ extension ByteBuffer {
         let isNegative = text.at(0) == UInt8(ascii: "-")
         let digits = text.count - (isNegative ? 1 : 0)
         guard digits > 0, digits <= 20 else { return false }
+        // JSON has no zeros in front.
+        if digits > 1, text[isNegative ? 1 : 0] == UInt8(ascii: "0") { return false }
         let to = unsafe room(text.count)
         if isNegative { unsafe to[0] = UInt8(ascii: "-") }
         var isNumber = true
@@ -91,10 +93,33 @@ extension ByteBuffer {
         case .moneyDouble: return appendMoneyDouble(text)
         case .moneyString: return appendMoneyString(text)
         default:
-            guard DecimalDigits(text) != nil else { return appendNumericWord(text, strict: false) }
+            guard isJSONNumber(text) else { return appendNumericWord(text, strict: false) }
             append(text)
             return true
         }
+    }
+
+    /// Whether the text is a number as JSON writes it: digits on both sides of a point, no zeros in front.
+    private func isJSONNumber(_ text: ByteView) -> Bool {
+        var index = text.at(0) == UInt8(ascii: "-") ? 1 : 0
+        func skipDigits() -> Int {
+            let start = index
+            while index < text.count, decimalDigit(text[index]) != nil { index += 1 }
+            return index - start
+        }
+        let first = text.at(index)
+        let whole = skipDigits()
+        guard whole == 1 || whole > 1 && first != UInt8(ascii: "0") else { return false }
+        if index < text.count, text[index] == UInt8(ascii: ".") {
+            index += 1
+            guard skipDigits() > 0 else { return false }
+        }
+        if index < text.count, text[index] | 0x20 == UInt8(ascii: "e") {
+            index += 1
+            if text.at(index) == UInt8(ascii: "+") || text.at(index) == UInt8(ascii: "-") { index += 1 }
+            guard skipDigits() > 0 else { return false }
+        }
+        return index == text.count
     }
 
     private mutating func appendTemporal(_ text: ByteView, _ column: ColumnProgram) -> Bool {

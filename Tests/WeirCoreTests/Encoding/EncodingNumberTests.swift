@@ -211,4 +211,17 @@ import WeirTestKit
             }
         }
     }
+
+    /// Whatever a transform or another source has left in the cell, the event stays JSON.
+    @Test(arguments: [
+        ("1.5", true), ("-0.001", true), ("0", true), ("1e+20", true), ("NaN", true), ("1.", false), (".5", false),
+        ("+1", false), ("007", false), ("-", false), ("1e", false), ("1.2.3", false), ("", false),
+    ])
+    func numbersAreWrittenAsJSONHasThem(text: String, isNumber: Bool) throws {
+        let flat = EncodingBench(EncoderSettings(prefix: "weir", format: .flat))
+        for kind in [ColumnType.Kind.numeric, .float8] {
+            #expect(try (flat.json(text, .type(kind)) != nil) == isNumber, "\(kind)")
+        }
+        #expect(try flat.json("-05", .type(.int4)) == nil && flat.json("0", .type(.int4)) == "0")
+    }
 }
