@@ -45,14 +45,18 @@ struct BatchWriter: ~Copyable {
         }
         headers.removeAll()
         let message = MessageTicket(batch: ticket, row: event.row)
-        let code = try unsafe bytes.withUnsafeBytes { (base) throws(WeirError) in
+        let code = try unsafe bytes.withUnsafeBytes { (base) throws(WeirError) -> KafkaErrorCode in
             for index in 0..<event.headerCount {
                 let header = event.header(index)
                 guard let value = unsafe Self.bytes(header.value, base) else { continue }
                 unsafe headers.add(header.name.text, value)
             }
-            return try unsafe produce(
-                destination, key: Self.bytes(event.key, base), value: Self.bytes(event.value, base), message)
+            let key = unsafe Self.bytes(event.key, base)
+            let partition = unsafe link.watchedPartition(event.topic, destination, key: key)
+            if let partition, try !isItsTurn(event.topic, partition) { return .purgedFromQueue }
+            let code = try unsafe produce(destination, key: key, value: Self.bytes(event.value, base), message)
+            if code == .none { link.queued(event.topic, partition) }
+            return code
         }
         guard code == .none else {
             throw refused(event, code, bytes: max(event.key.count, 0) + max(event.value.count, 0), topics)
@@ -65,6 +69,18 @@ struct BatchWriter: ~Copyable {
     mutating func tell(moreFollows: Bool) {
         if deliveries.wrote(untold, moreFollows: moreFollows) { link.send() }
         untold = 0
+    }
+
+    /// Waits until the first message of a partition is reported; false when the attempt was cancelled meanwhile.
+    private mutating func isItsTurn(_ topic: Int, _ partition: Int) throws(WeirError) -> Bool {
+        while true {
+            let reported = deliveries.reported
+            guard link.mustWait(topic, partition, reported: reported) else { return true }
+            if let failure = deliveries.failure { throw failure }
+            if session.isCancelled { return false }
+            tell(moreFollows: false)
+            deliveries.waitForReport(after: reported, limit: Self.waitMax)
+        }
     }
 
     private mutating func produce(

@@ -5,7 +5,8 @@ internal import WeirCore
 struct TopicDirectory {
     /// How an attempt to find a topic ended.
     enum Verdict {
-        case ready
+        /// The topic is there, with so many partitions.
+        case ready(Int)
         case cancelled
     }
 
@@ -13,7 +14,8 @@ struct TopicDirectory {
     private let deliveries: Deliveries
     private let settings: KafkaSinkSettings
     private let logger: Logger
-    private var known: Set<String> = []
+    /// Topics with their numbers of partitions when they were found.
+    private var known: [String: Int] = [:]
 
     /// How long a topic may take from its creation until the cluster shows it.
     private static let propagationMax: Duration = .seconds(30)
@@ -30,14 +32,14 @@ struct TopicDirectory {
     /// Makes sure that a topic is there. Waits as long as no broker answers, as for room in the queue; throws when
     /// the topic is missing and may not or cannot be created, or may not be used.
     mutating func ensure(_ name: String, isCancelled: () -> Bool) throws(WeirError) -> Verdict {
-        guard !known.contains(name) else { return .ready }
+        if let partitions = known[name] { return .ready(partitions) }
         var createdAt: ContinuousClock.Instant?
         while !isCancelled() {
             if let failure = deliveries.failure { throw failure }
             switch try look(name) {
-            case .ready:
-                known.insert(name)
-                return .ready
+            case .ready(let partitions):
+                known[name] = partitions
+                return .ready(partitions)
             case .missing:
                 if let createdAt, .now - createdAt > Self.propagationMax {
                     throw KafkaError(.unknownTopicOrPartition).weirError(
@@ -53,7 +55,8 @@ struct TopicDirectory {
     }
 
     private enum Sight {
-        case ready, missing, waiting
+        case ready(Int)
+        case missing, waiting
     }
 
     private func look(_ name: String) throws(WeirError) -> Sight {
@@ -66,7 +69,9 @@ struct TopicDirectory {
             return .waiting
         }
         switch description.problem {
-        case .none: return description.partitions.isEmpty ? .waiting : .ready
+        case .none: 
+            let count = description.partitions.count
+            return count == 0 ? .waiting : .ready(count)
         case .unknownTopicOrPartition, .unknownTopic: return .missing
         case let problem where problem.trouble == .unavailable: return .waiting
         case let problem: throw unusable(name, KafkaError(problem))
