@@ -25,6 +25,8 @@ extension TextBuffer {
         } else {
             for place in 0...weight {
                 let group = try Self.group(bytes, &cursor, &next, groups)
+                // No value begins with a group of zeros: its text would be no number in JSON.
+                if place == 0, weight > 0, group == 0 { throw cursor.error(.invalidValue) }
                 if place == 0 { put(decimal: UInt64(group)) } else { put(fourDigits: group) }
             }
         }

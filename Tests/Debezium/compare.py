@@ -5,13 +5,14 @@ rules.py with a name.
 """
 
 import json
+import operator
 import re
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 
 from cases import configured_keys
 from rules import ValueRules
-from schemas import split, widened
+from schemas import fits, split, widened, without_fields
 from values import MISSING, Object, parse, show
 
 
@@ -309,11 +310,21 @@ class Comparison:
                 rule = None
                 if not self.strict and widened(ours, theirs):
                     rule = "schema"
+                elif self.lacks_generated(ours, theirs):
+                    rule = "snapshot-generated"
                 elif self.is_narrowed and part == "value":
                     rule = "snapshot-publication"
                 elif not self.strict and part != "value" and self.table and self.table.has_index_key():
                     rule = "index-key"
                 self.differ(f"schema of {part}", ours, theirs, rule)
+
+    def lacks_generated(self, debezium, weir):
+        """Rule snapshot-generated: whether Weir's schema is Debezium's without the generated columns."""
+        if debezium is None or weir is None or self.table is None or self.operation != "r":
+            return False
+        generated = {column.name for column in self.table.columns if column.generated}
+        return bool(generated) and (fits if not self.strict else operator.eq)(
+            without_fields(json.loads(debezium), generated), json.loads(weir))
 
     def compare_value(self, debezium, weir):
         if debezium.names() != weir.names():

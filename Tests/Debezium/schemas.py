@@ -21,6 +21,14 @@ def widened(debezium, weir):
     return debezium is not None and weir is not None and fits(json.loads(debezium), json.loads(weir))
 
 
+def without_fields(schema, names):
+    """A schema of an event's value, with rows that lack these columns."""
+    rows = [{**field, "fields": [column for column in field["fields"] if column["field"] not in names]}
+            if field.get("field") in ("before", "after") and "fields" in field else field
+            for field in schema.get("fields", [])]
+    return {**schema, "fields": rows}
+
+
 def is_vector(schema):
     """Whether it is what Debezium has for oidvector and int2vector, whose elements it loses."""
     return schema.get("type") == "array" and schema.get("items") in (

@@ -57,6 +57,7 @@ import Testing
         #expect(reason([0x80, 0, 0, 1], BinaryForm(.date))?.reason == .invalidValue)
         #expect(reason([0, 1, 0, 0, 0, 0, 0, 0], BinaryForm(.numeric))?.reason == .truncated(needed: 2))
         #expect(reason([0, 1, 0, 0, 0, 0, 0, 0, 0x27, 0x10], BinaryForm(.numeric))?.reason == .invalidValue)
+        #expect(reason([0, 1, 0, 1, 0, 0, 0, 0, 0, 0], BinaryForm(.numeric))?.reason == .invalidValue)
         #expect(reason([0, 0, 0, 0, 0, 0, 0x40, 0], BinaryForm(.numeric))?.reason == .invalidCount(0x4000))
         #expect(reason([0, 0, 0, 0, 0x12, 0, 0, 0], BinaryForm(.numeric))?.reason == .invalidValue)
         #expect(reason([0xFF, 0xFF, 0xFF, 0xFF], BinaryForm(.bit))?.reason == .invalidCount(-1))

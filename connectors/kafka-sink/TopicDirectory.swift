@@ -69,7 +69,7 @@ struct TopicDirectory {
             return .waiting
         }
         switch description.problem {
-        case .none: 
+        case .none:
             let count = description.partitions.count
             return count == 0 ? .waiting : .ready(count)
         case .unknownTopicOrPartition, .unknownTopic: return .missing

@@ -124,7 +124,12 @@ struct EncodingRun: ~Copyable {
     private mutating func keyChanged(_ item: RowItem) throws(WeirError) -> Bool {
         guard item.row.oldTuple != .none else { return false }
         var isPossible = false
-        for column in item.program.key where mayDiffer(item.row, column) { isPossible = true }
+        for column in item.program.key where mayDiffer(item.row, column) {
+            // Debezium compares what it has read; its JSON has a default in place of NULL only afterwards.
+            let isLost = cell(item.row, column, .old).kind == .null
+            if isStrict, column.isOptional, isLost != (cell(item.row, column, .new).kind == .null) { return true }
+            isPossible = true
+        }
         guard isPossible else { return false }
         let start = out.count
         let old = try appendKey(item, old: true, ConstantRange())

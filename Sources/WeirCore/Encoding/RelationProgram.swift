@@ -108,6 +108,7 @@ private struct Compiler: ~Copyable {
         if hasSchemas { plan.fitSchema(column.type, settings) }
         var program = ColumnProgram(code: plan.code, element: plan.element, scale: plan.scale, cell: Int32(index))
         program.isIdentity = relation.identity == .full || column.isIdentity
+        program.isOptional = !column.isNotNull
         program.isStrict = settings.format == .debezium && settings.debezium.strict
         program.hasSchema = hasSchemas
         program.isLostWithNull = plan.isLostWithNull

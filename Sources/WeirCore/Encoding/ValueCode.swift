@@ -85,6 +85,8 @@ struct ColumnProgram: BitwiseCopyable {
     var cell: Int32 = 0
     /// Part of the replica identity.
     var isIdentity = false
+    /// The column may be NULL.
+    var isOptional = true
     /// Debezium exactly, its losses included.
     var isStrict = false
     /// A schema tells what the value is: what fits none is written as Debezium does, or refused.

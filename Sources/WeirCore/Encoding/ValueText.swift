@@ -102,24 +102,26 @@ extension ByteBuffer {
     /// Whether the text is a number as JSON writes it: digits on both sides of a point, no zeros in front.
     private func isJSONNumber(_ text: ByteView) -> Bool {
         var index = text.at(0) == UInt8(ascii: "-") ? 1 : 0
-        func skipDigits() -> Int {
-            let start = index
-            while index < text.count, decimalDigit(text[index]) != nil { index += 1 }
-            return index - start
-        }
         let first = text.at(index)
-        let whole = skipDigits()
+        let whole = Self.skipDigits(text, &index)
         guard whole == 1 || whole > 1 && first != UInt8(ascii: "0") else { return false }
         if index < text.count, text[index] == UInt8(ascii: ".") {
             index += 1
-            guard skipDigits() > 0 else { return false }
+            guard Self.skipDigits(text, &index) > 0 else { return false }
         }
         if index < text.count, text[index] | 0x20 == UInt8(ascii: "e") {
             index += 1
             if text.at(index) == UInt8(ascii: "+") || text.at(index) == UInt8(ascii: "-") { index += 1 }
-            guard skipDigits() > 0 else { return false }
+            guard Self.skipDigits(text, &index) > 0 else { return false }
         }
         return index == text.count
+    }
+
+    /// How many digits were passed.
+    private static func skipDigits(_ text: ByteView, _ index: inout Int) -> Int {
+        let start = index
+        while index < text.count, decimalDigit(text[index]) != nil { index += 1 }
+        return index - start
     }
 
     private mutating func appendTemporal(_ text: ByteView, _ column: ColumnProgram) -> Bool {

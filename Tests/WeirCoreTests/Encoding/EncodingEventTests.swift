@@ -116,6 +116,26 @@ import Testing
         #expect(error?.code == .tableUnusable && error?.table == orders.table)
     }
 
+    /// What Debezium 3.6.3 wrote for it: NULL is another key than the default that it writes in its place.
+    @Test func aMissingKeyColumnWithADefaultIsAnotherKeyInStrictMode() throws {
+        let columns = [
+            Column(name: "c", type: orders.columns[2].type, defaultText: "ab"),
+            Column(name: "id", type: orders.columns[0].type, isIdentity: true, isNotNull: true),
+        ]
+        let relation = Relation(
+            oid: 3, table: TableName(schema: "public", name: "t"), columns: columns, identity: .default, primaryKey: [1]
+        )
+        var settings = EncoderSettings(prefix: "weir")
+        settings.debezium.strict = true
+        settings.debezium.keyColumns = [EventKeyColumns(tables: try TablePattern("*.t"), columns: ["c"])]
+        let update = batch(.update, old: [nil, "1"], tuple: .key, new: ["ab", "2"], relation: relation)
+        let strict = try EncodingBench(settings).events(update)
+        #expect(strict.map(\.role) == [.keyChangeDelete, .tombstone, .keyChangeCreate])
+        #expect(strict.map(\.key) == Array(repeating: #"{"c":"ab"}"#, count: 3))
+        settings.debezium.strict = false
+        #expect(try EncodingBench(settings).events(update).map(\.role) == [.change])
+    }
+
     @Test func skippedOperationsMakeNoEvent() throws {
         let truncate = batch(.truncate)
         #expect(try EncodingBench().events(truncate).isEmpty)
