@@ -9,28 +9,28 @@ struct FirstWrites {
         case untouched, underWay, known
     }
 
-    private struct Topic {
-        var partitions: [State]
-        /// Partitions that are not known yet.
-        var left: Int
-    }
-
-    /// By the encoder's topic index; nil for topics that were not begun.
-    private var topics: [Topic?] = []
+    /// Of the partitions of each topic, by the encoder's topic index.
+    private var states: [[State]] = []
+    /// Partitions of each topic that are not known yet: what is asked for each row.
+    private var left: [Int] = []
     private var underWay: [(topic: Int, partition: Int)] = []
     /// Messages queued.
     private var queued: UInt64 = 0
 
     /// Takes in a topic with so many partitions.
     mutating func begin(_ topic: Int, partitions: Int) {
-        while topics.count <= topic { topics.append(nil) }
-        topics[topic] = Topic(partitions: Array(repeating: .untouched, count: partitions), left: partitions)
+        while states.count <= topic {
+            states.append([])
+            left.append(0)
+        }
+        states[topic] = Array(repeating: .untouched, count: partitions)
+        left[topic] = partitions
     }
 
     /// Partitions of a topic whose partitions are not all known; nil when nothing has to be looked at.
     func partitions(toWatch topic: Int) -> Int? {
-        guard topic < topics.count, let found = topics[topic], found.left > 0 else { return nil }
-        return found.partitions.count
+        guard topic < left.count, left[topic] > 0 else { return nil }
+        return states[topic].count
     }
 
     /// Whether a partition's first message is under way.
@@ -40,7 +40,7 @@ struct FirstWrites {
     mutating func queue(_ topic: Int, _ partition: Int?) {
         queued += 1
         guard let partition, state(topic, partition) == .untouched else { return }
-        topics[topic]?.partitions[partition] = .underWay
+        states[topic][partition] = .underWay
         underWay.append((topic, partition))
     }
 
@@ -48,17 +48,15 @@ struct FirstWrites {
     mutating func take(reported: UInt64) -> Bool {
         guard reported >= queued else { return false }
         for (topic, partition) in underWay {
-            topics[topic]?.partitions[partition] = .known
-            topics[topic]?.left -= 1
+            states[topic][partition] = .known
+            left[topic] -= 1
         }
         underWay.removeAll(keepingCapacity: true)
         return true
     }
 
     private func state(_ topic: Int, _ partition: Int) -> State? {
-        guard topic < topics.count, let found = topics[topic], found.partitions.indices.contains(partition) else {
-            return nil
-        }
-        return found.partitions[partition]
+        guard topic < states.count, states[topic].indices.contains(partition) else { return nil }
+        return states[topic][partition]
     }
 }

@@ -10,9 +10,10 @@ struct TextRule: Sendable, Equatable {
 
     /// Nil where everything that the server sends is UTF-8.
     init?(_ policy: PostgresSourceSettings.InvalidText, on connection: borrowing PGConnection) {
-        let encoding = connection.parameterStatus("server_encoding")
-        guard encoding == "SQL_ASCII" || encoding == "UTF8" && connection.serverVersion < 150_000 else { return nil }
-        self.init(policy, isAnyText: encoding == "SQL_ASCII")
+        let isAnyText = connection.hasUncheckedText
+        let isSentAsItIs = connection.parameterStatus("server_encoding") == "UTF8"
+        guard isAnyText || isSentAsItIs && connection.serverVersion < 150_000 else { return nil }
+        self.init(policy, isAnyText: isAnyText)
     }
 
     init(_ policy: PostgresSourceSettings.InvalidText, isAnyText: Bool) {
