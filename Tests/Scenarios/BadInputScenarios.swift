@@ -91,10 +91,14 @@ struct BadInputScenarios {
     @Test func aSlotThatIsBusy() throws {
         let shop = try Shop([.postgres], extra: Self.impatient)
         let first = try shop.run()
-        #expect(
+        // A slot is active while it is made, too, and free again until the first stream.
+        try #require(
             eventually {
-                try shop.source.value(
-                    "SELECT active FROM pg_replication_slots WHERE slot_name = 'weir_\(shop.name)'") == "t"
+                try shop.source.number(
+                    """
+                    SELECT count(*) FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid
+                    WHERE s.slot_name = $1 AND r.state IN ('catchup', 'streaming')
+                    """, ["weir_\(shop.name)"]) == 1
             })
         let (directory, path) = try config(
             "{url: \"\(shop.server.url(database: shop.sourceDatabase))\", slot: weir_\(shop.name), snapshot: never}")
