@@ -18,15 +18,17 @@ public struct CatalogColumn: Sendable, Equatable {
     public let identity: Character?
     /// The default's expression as SQL; nil when there is none.
     public let defaultExpression: String?
+    /// What a generated column is computed from, as SQL; nil when it is none.
+    public let generatedFrom: String?
     /// The collation as SQL when it is not the type's own.
     public let collation: String?
     /// The comment.
     public let comment: String?
 
-    /// Makes a column from facts that were read elsewhere.
+    /// Makes a column from facts that were read elsewhere. `expression`: of the default, or of a generated column.
     public init(
         name: String, number: Int16, typeOID: UInt32, modifier: Int32, isNotNull: Bool, isGenerated: Bool,
-        identity: Character?, defaultExpression: String?, collation: String?, comment: String?
+        identity: Character?, expression: String?, collation: String?, comment: String?
     ) {
         self.name = name
         self.number = number
@@ -35,7 +37,8 @@ public struct CatalogColumn: Sendable, Equatable {
         self.isNotNull = isNotNull
         self.isGenerated = isGenerated
         self.identity = identity
-        self.defaultExpression = defaultExpression
+        defaultExpression = isGenerated ? nil : expression
+        generatedFrom = isGenerated ? expression : nil
         self.collation = collation
         self.comment = comment
     }
@@ -178,7 +181,7 @@ public struct CatalogTable: Sendable, Equatable {
                 name: name, number: number, typeOID: typeOID, modifier: result.integer(row: row, column: 3) ?? -1,
                 isNotNull: result.boolean(row: row, column: 4) ?? false, isGenerated: generated,
                 identity: result.string(row: row, column: 6)?.first,
-                defaultExpression: generated ? nil : result.string(row: row, column: 7),
+                expression: result.string(row: row, column: 7),
                 collation: result.string(row: row, column: 8), comment: result.string(row: row, column: 9))
             columns.append(column)
             attributes.append(

@@ -6,13 +6,15 @@ extension RelationDetails {
     /// - Parameters:
     ///   - table: nil when the catalog has it no more.
     ///   - columns: names and types' OIDs as the stream has them.
+    ///   - generated: columns that the table computes.
     ///   - isSnapshot: the connection sees the database as of the point of the log that is described; else where the
     ///     log ends is asked as well.
     public init(
-        _ table: CatalogTable?, columns: [(name: String, typeOID: UInt32)], isSnapshot: Bool,
-        on connection: borrowing PGConnection
+        _ table: CatalogTable?, columns: [(name: String, typeOID: UInt32)], generated: [GeneratedColumn],
+        isSnapshot: Bool, on connection: borrowing PGConnection
     ) throws(PGError) {
-        let types = try UserTypeCatalog.types(usedBy: columns.map(\.typeOID), on: connection)
+        let types = try UserTypeCatalog.types(
+            usedBy: columns.map(\.typeOID) + generated.map(\.typeOID), on: connection)
         // After all that was read: every change seen above was committed before this position.
         let asOf = isSnapshot ? nil : try UserTypeCatalog.logEnd(on: connection)
         self.init(
@@ -20,7 +22,7 @@ extension RelationDetails {
             columns: columns.map { column in
                 let known = table?.columns.first { $0.name == column.name && $0.typeOID == column.typeOID }
                 return StreamColumn(name: column.name, typeOID: column.typeOID, number: known?.number)
-            }, attributes: table?.attributes ?? [], storage: table?.storage ?? 0, asOf: asOf)
+            }, generated: generated, attributes: table?.attributes ?? [], storage: table?.storage ?? 0, asOf: asOf)
     }
 }
 

@@ -103,7 +103,7 @@ struct Mirror {
                 try source.value(
                     """
                     SELECT string_agg(quote_ident(attname), ',' ORDER BY attname) FROM pg_attribute
-                    WHERE attrelid = '\(table)'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+                    WHERE attrelid = '\(table)'::regclass AND attnum > 0 AND NOT attisdropped
                     """) ?? ""
             let sql = "SELECT ROW(\(columns))::text FROM \(table) ORDER BY 1"
             if try source.query(sql) != target.query(sql) {
@@ -127,11 +127,11 @@ struct Mirror {
                 WHERE c.oid::regclass::text IN (\(tablesSQL)))
             SELECT concat_ws(' ', t.name, a.attname, format_type(a.atttypid, a.atttypmod),
                 CASE WHEN a.attnotnull THEN 'NOT NULL' END,
-                CASE WHEN pg_get_expr(d.adbin, d.adrelid) !~ 'nextval' AND a.attgenerated = ''
-                    THEN 'DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) END,
+                CASE WHEN pg_get_expr(d.adbin, d.adrelid) !~ 'nextval'
+                    THEN CASE a.attgenerated WHEN '' THEN 'DEFAULT ' ELSE 'GENERATED ' END
+                        || pg_get_expr(d.adbin, d.adrelid) END,
                 'comment ' || col_description(a.attrelid, a.attnum))
             FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
-                AND a.attgenerated = ''
             LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
             UNION ALL
             SELECT t.name || ' key ' || (SELECT string_agg(a.attname, ',' ORDER BY a.attname) FROM pg_attribute a

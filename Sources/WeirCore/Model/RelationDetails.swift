@@ -111,6 +111,8 @@ public struct RelationDetails: Sendable {
     public let types: [UserType]
     /// The columns of the stream in their order, those that transforms left out included.
     public let columns: [StreamColumn]
+    /// Columns that the table computes, in the table's order.
+    public let generated: [GeneratedColumn]
     /// All entries of `pg_attribute`, rising by number: with them a column's number can be told even where the
     /// catalog is ahead of the log.
     public let attributes: [SourceAttribute]
@@ -124,11 +126,12 @@ public struct RelationDetails: Sendable {
     /// Makes details.
     public init(
         comment: String? = nil, types: [UserType] = [], columns: [StreamColumn] = [],
-        attributes: [SourceAttribute] = [], storage: UInt32 = 0, asOf: LSN? = nil
+        generated: [GeneratedColumn] = [], attributes: [SourceAttribute] = [], storage: UInt32 = 0, asOf: LSN? = nil
     ) {
         self.comment = comment
         self.types = types
         self.columns = columns
+        self.generated = generated
         self.attributes = attributes
         self.storage = storage
         self.asOf = asOf
@@ -142,6 +145,7 @@ extension RelationDetails: Equatable {
     /// Compares what a definition is made of: not the storage of a table that was only rewritten, nor when it was read.
     public static func == (left: RelationDetails, right: RelationDetails) -> Bool {
         left.comment == right.comment && left.types == right.types && left.columns == right.columns
-            && left.attributes == right.attributes && (left.asOf == nil) == (right.asOf == nil)
+            && left.attributes == right.attributes && left.generated == right.generated
+            && (left.asOf == nil) == (right.asOf == nil)
     }
 }

@@ -53,7 +53,7 @@ final class CatalogReader {
                 hasDefault: column.defaultExpression != nil || column.identity != nil,
                 isGenerated: column.isGenerated, isAlwaysIdentity: column.identity == "a",
                 equality: Equality(type, facts: facts), defaultExpression: column.defaultExpression,
-                comment: column.comment)
+                generatedFrom: column.generatedFrom, comment: column.comment)
         }
     }
 

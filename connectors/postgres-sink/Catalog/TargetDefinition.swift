@@ -14,12 +14,21 @@ enum TargetDefinition {
     ///   - notNull: columns besides the key that get NOT NULL.
     ///   - withKey: the primary key is known to be the one of this point of the log.
     ///   - collations: those that the target has.
+    ///   - generated: columns that the target computes, to their places by number.
     static func createTable(
-        _ relation: Relation, notNull: Set<String>, withKey: Bool, collations: Set<String>
+        _ relation: Relation, notNull: Set<String>, withKey: Bool, collations: Set<String>,
+        generated: [GeneratedColumn] = []
     ) -> String {
-        var lines = relation.columns.map { column in
-            definition(column, collations) + (notNull.contains(column.name) ? " NOT NULL" : "")
+        var lines: [String] = []
+        var computed = generated[...]
+        for column in relation.columns {
+            while let next = computed.first, let number = column.details?.number, next.number < number {
+                lines.append(definition(next, collations))
+                computed.removeFirst()
+            }
+            lines.append(definition(column, collations) + (notNull.contains(column.name) ? " NOT NULL" : ""))
         }
+        lines += computed.map { definition($0, collations) }
         // An identity index is an index of its own where the catalog is known.
         let fallback = relation.details == nil || relation.identity != .index ? relation.keyColumns : []
         let key = relation.primaryKey.isEmpty ? fallback : relation.primaryKey
@@ -66,6 +75,16 @@ enum TargetDefinition {
     ) -> String {
         let value = fill.map { " DEFAULT \(literal($0))::\(typeName(column))" } ?? ""
         return "ALTER TABLE \(table.sql) ADD COLUMN \(definition(column, collations))\(value);"
+    }
+
+    /// ALTER TABLE that adds a column which the target computes, for the rows that are there as well.
+    static func addColumn(_ column: GeneratedColumn, to table: TableName, collations: Set<String>) -> String {
+        "ALTER TABLE \(table.sql) ADD COLUMN \(definition(column, collations));"
+    }
+
+    /// ALTER TABLE that makes a generated column an ordinary one, with the values that it has.
+    static func dropExpression(_ name: String, of table: TableName) -> String {
+        alter(name, of: table, "DROP EXPRESSION")
     }
 
     /// ALTER TABLE that drops a column.
@@ -119,6 +138,12 @@ enum TargetDefinition {
     private static func definition(_ column: Column, _ collations: Set<String>) -> String {
         let collation = column.details?.collation.flatMap { collations.contains($0) ? " COLLATE \($0)" : nil } ?? ""
         return "\(TableName.quote(column.name)) \(typeName(column))\(collation)"
+    }
+
+    /// Stored, also where the source computes the values when they are read: every server since 12 has that.
+    private static func definition(_ column: GeneratedColumn, _ collations: Set<String>) -> String {
+        "\(TableName.quote(column.name)) \(column.type)" + collate(column.collation, collations)
+            + " GENERATED ALWAYS AS (\(column.expression)) STORED" + (column.isNotNull ? " NOT NULL" : "")
     }
 
     /// Types a source could not name become text.

@@ -13,6 +13,8 @@ struct TargetTable: Sendable, Equatable {
         var isAlwaysIdentity: Bool
         var equality: Equality
         var defaultExpression: String?
+        /// What a generated column is computed from.
+        var generatedFrom: String?
         var comment: String?
     }
 

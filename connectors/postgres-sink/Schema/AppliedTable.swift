@@ -17,6 +17,16 @@ struct AppliedTable: Sendable, Equatable {
         var defaultExpression: String?
     }
 
+    /// A generated column that Weir has made on the target.
+    struct Generated: Sendable, Equatable {
+        /// The name, the same on both sides.
+        var name: String
+        /// `attnum` at the source.
+        var number: Int16
+        /// The expression at the source.
+        var expression: String
+    }
+
     /// The table's OID at the source.
     var oid: UInt32
     /// The source cluster: an OID says nothing in another one.
@@ -33,8 +43,13 @@ struct AppliedTable: Sendable, Equatable {
     var storage: UInt32
     /// No column that comes after this version has this number or a lower one; 0 when nothing is known.
     var lastNumber: Int16 = 0
+    /// By number.
+    var generated: [Generated] = []
     /// The target table's OID, 0 when it is not known: tells whether somebody replaced the table.
     var targetOID: UInt32 = 0
+
+    /// No column that was added since has this number or a lower one, whatever `lastNumber` says.
+    var highestNumber: Int16 { max(lastNumber, columns.compactMap(\.number).max() ?? 0) }
 
     func column(target name: String) -> Column? { columns.first { $0.target == name } }
 }
@@ -42,7 +57,12 @@ struct AppliedTable: Sendable, Equatable {
 extension AppliedTable {
     /// Whether the catalog, when it was read, had exactly these columns.
     func isOfCatalog(_ relation: Relation) -> Bool {
-        let there = relation.details?.attributes.filter { $0.name != nil && !$0.isGenerated } ?? []
+        // A publication may carry generated columns (PostgreSQL 18).
+        let published = Set(columns.compactMap(\.number))
+        let there =
+            relation.details?.attributes.filter {
+                $0.name != nil && (!$0.isGenerated || published.contains($0.number))
+            } ?? []
         return there.count == columns.count
             && zip(there, columns).allSatisfy {
                 $0.name == $1.source && $0.number == $1.number && $0.typeOID == $1.typeOID

@@ -11,6 +11,8 @@ struct ColumnDiffer {
     private(set) var hasOpenFacts = false
     /// Types of columns that are added or converted.
     private(set) var usedTypes: [ColumnType] = []
+    /// Names, as they are before, of columns that are dropped or converted.
+    private(set) var displaced: [String] = []
 
     private let relation: Relation
     private let table: TableName
@@ -146,6 +148,7 @@ struct ColumnDiffer {
                     .full, needed: isTaken, TargetDefinition.dropColumn(name, of: table),
                     reason: "Column \(name) was dropped and added again at the source"))
             columns[name] = nil
+            displaced.append(name)
         }
     }
 
@@ -255,18 +258,18 @@ struct ColumnDiffer {
         if TypeChange.widens(found.type, to: column.type) {
             guard isChanged || fit != .exact else { return }
             let gap = isChanged && situation.hasExpression ? gap(converting: column, found) : nil
-            alter(column, found, .additive, needed: isRefused || isChanged, reason)
+            alter(index, found, .additive, needed: isRefused || isChanged, reason)
             steps[steps.count - 1].gap = gap
             if isChanged, found.type.kind != column.type.kind { noteConversion(column) }
         } else if isChanged {
             let holdsAll =
                 TypeChange.widens(column.type, to: found.type) && TypeChange.narrows(found.type, to: column.type)
             guard mayDestroy || isRefused, !holdsAll || situation.mode == .full else { return }
-            alter(column, found, .full, needed: !holdsAll, reason)
+            alter(index, found, .full, needed: !holdsAll, reason)
             steps[steps.count - 1].gap = gap(converting: column, found)
             if !holdsAll { noteConversion(column) }
         } else if isRefused {
-            alter(column, found, .full, needed: true, reason)
+            alter(index, found, .full, needed: true, reason)
         }
     }
 
@@ -298,9 +301,14 @@ struct ColumnDiffer {
     }
 
     private mutating func alter(
-        _ column: Column, _ found: TargetTable.Column, _ level: SchemaStep.Level, needed: Bool, _ reason: String
+        _ index: Int, _ found: TargetTable.Column, _ level: SchemaStep.Level, needed: Bool, _ reason: String
     ) {
+        let column = relation.columns[index]
         usedTypes.append(column.type)
+        if needed || situation.mode == .full || situation.mode == .additive && level == .additive {
+            let name = before[index]?.target ?? column.name
+            displaced.append(base.columns.contains { $0.name == name } ? name : column.name)
+        }
         let plain = TargetDefinition.alterType(column, of: table, throughText: false)
         let text = TargetDefinition.alterType(column, of: table, throughText: true)
         let isPlain = TypeChange.convertsByItself(found.type, to: column.type)

@@ -33,7 +33,7 @@ struct ColumnHistory {
     private static let never = 1 << 20
     /// Another type counts more than another name.
     private static let conversion = 2
-    /// A column that was there before and the stream did not have: the publication left it out.
+    /// A column that was there before and the stream did not have: generated, or left out by the publication.
     private static let unpublished = 3
     /// How many more changes a reading may need and is still looked at. A number that is told wrongly misleads later.
     private static let readingExcess = 1
@@ -147,10 +147,11 @@ struct ColumnHistory {
         if !mustBeOld, let cost = passing(attribute, allOldPassed: allOldPassed, allNewPassed: now == new.count) {
             moves.append(Move(isOld: false, isNew: false, cost: cost))
         }
-        if now < new.count, !mustBeOld, allOldPassed {
+        let wasThere = attribute.number <= last
+        if now < new.count, !mustBeOld, allOldPassed || wasThere && isAlive {
             let column = new[new.startIndex + now]
             let isReused = old.contains { $0.source == column.name }
-            let cost = (isReused ? 2 : 1) + (attribute.number <= last ? Self.unpublished : 0)
+            let cost = (isReused ? 2 : 1) + (wasThere ? Self.unpublished : 0)
             moves.append(Move(isOld: false, isNew: true, cost: cost + later(column, attribute)))
         }
         guard before < old.count else { return moves }

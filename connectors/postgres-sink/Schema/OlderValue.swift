@@ -44,6 +44,10 @@ struct OlderValue: Equatable {
             }
             return
         }
+        if isNew, attribute.number <= known.highestNumber {
+            value = .unknown("the column was there before, generated or left out by the publication")
+            return
+        }
         // A conversion that keeps it left the bytes as they are.
         if let fill = attribute.fill {
             value = facts.isAltered ? .unknown("a transform changes the column's values") : .text(fill)

@@ -38,24 +38,32 @@ struct SchemaDiffer {
         change.known = applied
         var tableSteps: [SchemaStep] = []
         var used: [ColumnType] = []
-        if let base = locate(&tableSteps) {
+        let located = locate(&tableSteps)
+        var generated = GeneratedDiffer(situation, base: located, applied)
+        change.doubts = generated.doubts
+        guard generated.doubts.isEmpty else { return }
+        if let base = generated.base {
             var columns = ColumnDiffer(situation, base: base, match: match)
             columns.run()
             guard columns.doubts.isEmpty else {
                 change.doubts = columns.doubts
                 return
             }
-            tableSteps += columns.steps
+            generated.finish(displaced: columns.displaced)
+            tableSteps += generated.first + columns.steps + generated.last
             change.notes += columns.notes
             change.hasOpenFacts = change.hasOpenFacts || columns.hasOpenFacts
             used = columns.usedTypes
         } else if situation.known != nil, !situation.isSnapshot, situation.mode != .none {
             change.doubts.append(missing())
         } else {
-            create(&tableSteps)
+            create(&tableSteps, generated)
             used = relation.columns.map(\.type)
         }
-        let types = TypeDiffer(situation, used: used)
+        change.known?.generated = generated.made
+        change.notes += generated.notes
+        change.hasOpenFacts = change.hasOpenFacts || generated.hasOpenFacts
+        let types = TypeDiffer(situation, used: used, elements: generated.usedTypes)
         change.doubts += types.doubts
         change.hasOpenFacts = change.hasOpenFacts || types.hasOpenFacts
         let made = Set(types.steps.map(\.sql))
@@ -166,18 +174,20 @@ struct SchemaDiffer {
 
     // MARK: - Creation
 
-    private mutating func create(_ steps: inout [SchemaStep]) {
+    private mutating func create(_ steps: inout [SchemaStep], _ generated: GeneratedDiffer) {
         let table = relation.table
         createSchema(&steps)
         let holds = situation.factsHold
         let keyIsExact = relation.identity == .default || holds
         let notNull = Set(relation.columns.filter { holds && $0.isNotNull }.map(\.name))
-        steps.append(
-            SchemaStep(
-                .additive, needed: true,
-                TargetDefinition.createTable(
-                    relation, notNull: notNull, withKey: keyIsExact, collations: situation.collations),
-                reason: "The table is missing on the target"))
+        let plain = TargetDefinition.createTable(
+            relation, notNull: notNull, withKey: keyIsExact, collations: situation.collations)
+        let whole = TargetDefinition.createTable(
+            relation, notNull: notNull, withKey: keyIsExact, collations: situation.collations,
+            generated: generated.fresh)
+        var step = SchemaStep(.additive, needed: true, whole, reason: "The table is missing on the target")
+        if whole != plain { step.fallback = plain }
+        steps.append(step)
         if !relation.primaryKey.isEmpty && !keyIsExact || !holds && relation.columns.contains(where: \.isNotNull) {
             change.hasOpenFacts = true
         }
@@ -201,5 +211,6 @@ struct SchemaDiffer {
                 SchemaStep(
                     .additive, TargetDefinition.comment(comment, on: column.name, of: table), optional: true))
         }
+        steps += generated.last
     }
 }

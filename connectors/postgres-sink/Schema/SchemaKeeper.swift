@@ -242,7 +242,7 @@ final class SchemaKeeper {
         }
         logger.info("changing the target", [("table", relation.table.description), ("statement", step.sql)])
         hasChanged = true
-        guard step.isOptional || step.conversion != nil else {
+        guard step.isOptional || step.conversion != nil || step.fallback != nil else {
             _ = try explained(step.sql, relation) { () throws(TargetFailure) in _ = try session.run(step.sql) }
             return
         }
@@ -259,15 +259,20 @@ final class SchemaKeeper {
                 logger.info(
                     "changing the target", [("table", relation.table.description), ("statement", conversion)])
                 try explained(conversion, relation) { () throws(TargetFailure) in _ = try session.run(conversion) }
+            } else if let fallback = step.fallback {
+                try explained(fallback, relation) { () throws(TargetFailure) in _ = try session.run(fallback) }
+                warn(step, cause, relation)
             } else {
-                logger.warning(
-                    "the target refused a part of the table's definition; rows are not affected",
-                    [
-                        ("table", relation.table.description), ("statement", step.sql), ("cause", cause.description),
-                    ])
+                warn(step, cause, relation)
             }
         }
         _ = try session.run("RELEASE SAVEPOINT weir_schema")
+    }
+
+    private func warn(_ step: SchemaStep, _ cause: PGError, _ relation: Relation) {
+        logger.warning(
+            "the target refused a part of the table's definition; rows are not affected",
+            [("table", relation.table.description), ("statement", step.sql), ("cause", cause.description)])
     }
 
     /// True when it is done; false when only the transaction at hand can do it, because it made the type itself.

@@ -15,6 +15,12 @@ enum SourceExpression {
         return true
     }
 
+    /// Whether the expression may name a column. Never false where it does.
+    static func mentions(_ expression: String, _ column: String) -> Bool {
+        // A quote within a name is written twice.
+        column.contains("\"") ? expression.contains("\"") : words(expression).contains(column)
+    }
+
     /// Whether an ALTER TABLE converts a column with an expression: `ALTER COLUMN a TYPE int USING f(a)`.
     static func isConversion(_ statement: String) -> Bool {
         let words = words(statement).map { $0.lowercased() }

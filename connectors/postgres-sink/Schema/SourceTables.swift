@@ -17,16 +17,22 @@ final class SourceTables {
         primary_key text[] NOT NULL, column_names text[] NOT NULL, column_numbers int[] NOT NULL, \
         column_type_oids bigint[] NOT NULL, target_names text[] NOT NULL, target_types text[] NOT NULL, \
         column_defaults text[] NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(), \
-        last_number int NOT NULL DEFAULT 0, PRIMARY KEY (pipeline, source_oid));
+        last_number int NOT NULL DEFAULT 0, generated_names text[] NOT NULL DEFAULT '{}', \
+        generated_numbers int[] NOT NULL DEFAULT '{}', generated_expressions text[] NOT NULL DEFAULT '{}', PRIMARY KEY (pipeline, source_oid));
         """
 
     /// What a table that an earlier version of Weir made has not.
-    static let addition = "ALTER TABLE weir.source_tables ADD COLUMN IF NOT EXISTS last_number int NOT NULL DEFAULT 0;"
+    static let addition = """
+        ALTER TABLE weir.source_tables ADD COLUMN IF NOT EXISTS last_number int NOT NULL DEFAULT 0, \
+        ADD COLUMN IF NOT EXISTS generated_names text[] NOT NULL DEFAULT '{}', \
+        ADD COLUMN IF NOT EXISTS generated_numbers int[] NOT NULL DEFAULT '{}', \
+        ADD COLUMN IF NOT EXISTS generated_expressions text[] NOT NULL DEFAULT '{}';
+        """
 
     /// Whether the table is there with all its columns, as an SQL condition.
     static let isThereSQL = """
         EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'last_number' AND NOT a.attisdropped
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'generated_expressions' AND NOT a.attisdropped
             WHERE n.nspname = 'weir' AND c.relname = 'source_tables')
         """
 
@@ -71,6 +77,12 @@ final class SourceTables {
                     targetOID: result.integer(row: row, column: 5) ?? 0)
             }
             guard let name = result.string(row: row, column: 8) else { continue }
+            if let expression = result.string(row: row, column: 15) {
+                tables[oid]?.generated.append(
+                    AppliedTable.Generated(
+                        name: name, number: result.integer(row: row, column: 9) ?? 0, expression: expression))
+                continue
+            }
             if result.boolean(row: row, column: 7) == true {
                 tables[oid]?.primaryKey.append(name)
                 continue
@@ -89,6 +101,7 @@ final class SourceTables {
         loaded?[table.oid] = table
         guard !isMissing else { return }
         let columns = table.columns
+        let generated = table.generated
         _ = try session.run(
             Self.storeSQL,
             [
@@ -98,6 +111,8 @@ final class SourceTables {
                 Self.array(columns.map { $0.number.map { "\($0)" } }), Self.array(columns.map { "\($0.typeOID)" }),
                 Self.array(columns.map(\.target)), Self.array(columns.map(\.type)),
                 Self.array(columns.map(\.defaultExpression)), "\(table.lastNumber)",
+                Self.array(generated.map(\.name)), Self.array(generated.map { "\($0.number)" }),
+                Self.array(generated.map(\.expression)),
             ])
     }
 
@@ -125,16 +140,21 @@ final class SourceTables {
 
     private static let readSQL = """
         SELECT t.source_oid, t.source_schema, t.source_table, t.schema_name, t.table_name, t.target_oid, t.storage,
-            c.is_key, c.name, c.number, c.type_oid, c.target, c.type, c.default_text, t.last_number
+            c.is_key, c.name, c.number, c.type_oid, c.target, c.type, c.default_text, t.last_number,
+            c.expression
         FROM weir.source_tables t
         LEFT JOIN LATERAL (
             SELECT true AS is_key, k.name, NULL::int AS number, NULL::bigint AS type_oid, NULL::text AS target,
-                NULL::text AS type, NULL::text AS default_text, k.place
+                NULL::text AS type, NULL::text AS default_text, k.place, NULL::text AS expression
             FROM unnest(t.primary_key) WITH ORDINALITY AS k (name, place)
             UNION ALL
-            SELECT false, u.name, u.number, u.type_oid, u.target, u.type, u.default_text, u.place
+            SELECT false, u.name, u.number, u.type_oid, u.target, u.type, u.default_text, u.place, NULL
             FROM unnest(t.column_names, t.column_numbers, t.column_type_oids, t.target_names, t.target_types,
                 t.column_defaults) WITH ORDINALITY AS u (name, number, type_oid, target, type, default_text, place)
+            UNION ALL
+            SELECT false, g.name, g.number, NULL, NULL, NULL, NULL, g.place, g.expression
+            FROM unnest(t.generated_names, t.generated_numbers, t.generated_expressions)
+                WITH ORDINALITY AS g (name, number, expression, place)
         ) c ON true
         WHERE t.pipeline = $1 AND t.system_identifier = $2::numeric
         ORDER BY t.source_oid, c.is_key, c.place
@@ -143,15 +163,19 @@ final class SourceTables {
     private static let storeSQL = """
         INSERT INTO weir.source_tables (pipeline, source_oid, system_identifier, source_schema, source_table,
             schema_name, table_name, target_oid, storage, primary_key, column_names, column_numbers, column_type_oids,
-            target_names, target_types, column_defaults, last_number)
+            target_names, target_types, column_defaults, last_number, generated_names, generated_numbers,
+            generated_expressions)
         VALUES ($1, $2::bigint, $3::numeric, $4, $5, $6, $7, $8::bigint, $9::bigint, $10::text[], $11::text[],
-            $12::int[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::int)
+            $12::int[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::int,
+            $18::text[], $19::int[], $20::text[])
         ON CONFLICT (pipeline, source_oid) DO UPDATE SET system_identifier = EXCLUDED.system_identifier,
             source_schema = EXCLUDED.source_schema, source_table = EXCLUDED.source_table,
             schema_name = EXCLUDED.schema_name, table_name = EXCLUDED.table_name, target_oid = EXCLUDED.target_oid,
             storage = EXCLUDED.storage, primary_key = EXCLUDED.primary_key, column_names = EXCLUDED.column_names,
             column_numbers = EXCLUDED.column_numbers, column_type_oids = EXCLUDED.column_type_oids,
             target_names = EXCLUDED.target_names, target_types = EXCLUDED.target_types,
-            column_defaults = EXCLUDED.column_defaults, last_number = EXCLUDED.last_number, applied_at = now()
+            column_defaults = EXCLUDED.column_defaults, last_number = EXCLUDED.last_number,
+            generated_names = EXCLUDED.generated_names, generated_numbers = EXCLUDED.generated_numbers,
+            generated_expressions = EXCLUDED.generated_expressions, applied_at = now()
         """
 }

@@ -19,6 +19,8 @@ struct SchemaStep: Sendable, Equatable {
     var gap: Gap?
     /// What to run when the server says that it cannot convert by itself (SQLSTATE 42804).
     var conversion: String?
+    /// What to run when the server refuses the statement: the same without what only makes definitions alike.
+    var fallback: String?
 
     /// A step that Weir does not take while the target has rows that it concerns.
     struct Gap: Sendable, Equatable {

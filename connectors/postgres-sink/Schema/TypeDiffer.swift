@@ -9,11 +9,14 @@ struct TypeDiffer {
 
     private var isNeeded: Bool { situation.wantsTypes }
 
-    /// - Parameter used: types of columns that are added or get another type; missing ones of them are created.
-    init(_ situation: SchemaSituation, used: [ColumnType]) {
+    /// Missing types of columns that are added or get another type are created.
+    /// - Parameters:
+    ///   - used: the types of such columns.
+    ///   - elements: OIDs of others, of arrays those of their elements.
+    init(_ situation: SchemaSituation, used: [ColumnType], elements: Set<UInt32> = []) {
         self.situation = situation
         let types = situation.relation.details?.types ?? []
-        let oids = Set(used.map(Self.elementOID))
+        let oids = elements.union(used.map(Self.elementOID))
         let last = types.lastIndex { oids.contains($0.oid) } ?? -1
         for (index, type) in types.enumerated() {
             if let there = situation.types[type.name] {

@@ -36,7 +36,8 @@ struct RelationBuilder {
                     details: details ?? ColumnDetails(name: column.name)))
         }
         let details = try RelationDetails(
-            table, columns: message.columns.map { ($0.name, $0.typeOID) }, isSnapshot: exact != nil, on: connection)
+            table, columns: message.columns.map { ($0.name, $0.typeOID) },
+            generated: try generated(of: table, on: connection), isSnapshot: exact != nil, on: connection)
         let identity: ReplicaIdentity =
             switch message.identity {
             case .primaryKey: .default
@@ -67,10 +68,29 @@ struct RelationBuilder {
                     details: column.details))
         }
         let details = try RelationDetails(
-            table, columns: columns.map { ($0.name, $0.type.oid) }, isSnapshot: true, on: connection)
+            table, columns: columns.map { ($0.name, $0.type.oid) },
+            generated: try generated(of: table, on: connection), isSnapshot: true, on: connection)
         return Self.relation(
             oid: table.oid, name: table.name, columns: columns, identity: table.replicaIdentity, table: table,
             details: details)
+    }
+
+    private func generated(
+        of table: CatalogTable?, on connection: borrowing PGConnection
+    ) throws(PGError) -> [GeneratedColumn] {
+        var generated: [GeneratedColumn] = []
+        for column in table?.columns ?? [] {
+            guard let expression = column.generatedFrom else { continue }
+            let type = try types.type(oid: column.typeOID, modifier: column.modifier, on: connection)
+            var element = type
+            while case .array(let next) = element.kind { element = next }
+            generated.append(
+                GeneratedColumn(
+                    name: column.name, number: column.number, type: type.name, typeOID: element.oid,
+                    expression: expression, collation: column.collation, isNotNull: column.isNotNull,
+                    comment: column.comment))
+        }
+        return generated
     }
 
     private static func relation(

@@ -84,7 +84,7 @@ extension CatalogColumn {
             name: name, number: Int16(clamping: number), typeOID: value["type"]?.oid ?? 0,
             modifier: Int32(clamping: value["modifier"]?.integer ?? -1), isNotNull: value["notNull"]?.flag ?? false,
             isGenerated: isGenerated, identity: value["identity"]?.string?.first,
-            defaultExpression: isGenerated ? nil : value["default"]?.string, collation: value["collation"]?.string,
+            expression: value["default"]?.string, collation: value["collation"]?.string,
             comment: value["comment"]?.string)
     }
 }
@@ -93,11 +93,12 @@ extension SourceAttribute {
     fileprivate init?(_ value: JSONValue) {
         guard let number = value["number"]?.integer else { return nil }
         let name = value["name"]?.string
+        let isGenerated = value["generated"]?.flag ?? false
         self.init(
             number: Int16(clamping: number), name: name, typeOID: value["type"]?.oid ?? 0,
             fill: name == nil ? nil : value["fill"]?.string,
-            hasDefault: value["default"]?.string != nil || value["identity"]?.string != nil,
-            isGenerated: value["generated"]?.flag ?? false)
+            hasDefault: !isGenerated && value["default"]?.string != nil || value["identity"]?.string != nil,
+            isGenerated: isGenerated)
     }
 }
 
