@@ -24,7 +24,7 @@ public final class TypeCatalog {
     /// Enums as they were, for rows from before their type was dropped.
     private var former: [Key: ColumnType] = [:]
     /// Labels as of a point of the log, where they are known.
-    private var exactLabels: [UInt32: [String]] = [:]
+    public private(set) var told: [UInt32: EnumLabels] = [:]
     /// Domains over domains and arrays of arrays of domains end somewhere; a hostile catalog might not.
     private static let depthMax = 32
 
@@ -48,8 +48,14 @@ public final class TypeCatalog {
     }
 
     /// Takes in an enum's labels as of a point of the log; they hold until the next call for that enum.
-    public func learn(labels: [String], of oid: UInt32) {
-        exactLabels[oid] = labels
+    public func learn(_ labels: EnumLabels, of oid: UInt32) {
+        told[oid] = labels
+        forgetEnums()
+    }
+
+    /// Forgets what was told: labels are the catalog's of now again.
+    public func forgetTold() {
+        told = [:]
         forgetEnums()
     }
 
@@ -113,7 +119,7 @@ public final class TypeCatalog {
     }
 
     private func labels(of oid: UInt32, on connection: borrowing PGConnection) throws(PGError) -> [String] {
-        if let known = exactLabels[oid] { return known }
+        if let known = told[oid] { return known.names }
         let result = try connection.query(
             "SELECT enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = $1::pg_catalog.oid ORDER BY enumsortorder",
             ["\(oid)"], operation: "read pg_enum")

@@ -1,5 +1,30 @@
 public import WeirCore
 
+/// Where the facts about a table come from.
+public enum CatalogFacts: Sendable {
+    /// The catalog of now, which may be ahead of the log.
+    case now
+    /// The connection sees the database as of the point of the log that is described.
+    case snapshot
+    /// The table is known as of that point; users' types are the catalog's of now, but for the labels that are given, by
+    /// the enum's OID.
+    case told(labels: [UInt32: EnumLabels])
+}
+
+/// The labels of an enum in sort order.
+public struct EnumLabels: Sendable, Equatable {
+    /// Their names.
+    public let names: [String]
+    /// Their `pg_enum.oid`; empty when they are not known.
+    public let oids: [UInt32]
+
+    /// Makes labels. `oids` that are not as many as names are left out.
+    public init(names: [String], oids: [UInt32] = []) {
+        self.names = names
+        self.oids = oids.count == names.count ? oids : []
+    }
+}
+
 extension RelationDetails {
     /// Reads what the catalog says about a table and the users' types its columns use. Two more queries for tables
     /// that use any, none else.
@@ -7,22 +32,39 @@ extension RelationDetails {
     ///   - table: nil when the catalog has it no more.
     ///   - columns: names and types' OIDs as the stream has them.
     ///   - generated: columns that the table computes.
-    ///   - isSnapshot: the connection sees the database as of the point of the log that is described; else where the
-    ///     log ends is asked as well.
+    ///   - facts: where they come from; of the catalog of now, where the log ends is asked as well.
     public init(
         _ table: CatalogTable?, columns: [(name: String, typeOID: UInt32)], generated: [GeneratedColumn],
-        isSnapshot: Bool, on connection: borrowing PGConnection
+        facts: CatalogFacts, on connection: borrowing PGConnection
     ) throws(PGError) {
-        let types = try UserTypeCatalog.types(
+        var types = try UserTypeCatalog.types(
             usedBy: columns.map(\.typeOID) + generated.map(\.typeOID), on: connection)
         // After all that was read: every change seen above was committed before this position.
-        let asOf = isSnapshot ? nil : try UserTypeCatalog.logEnd(on: connection)
+        var asOf: LSN?
+        var typesAsOf: LSN?
+        switch facts {
+        case .snapshot: break
+        case .now: asOf = try UserTypeCatalog.logEnd(on: connection)
+        case .told(let labels):
+            types = types.map { labels[$0.oid].map($0.labelled) ?? $0 }
+            if !types.allSatisfy(\.isOfLog) { typesAsOf = try UserTypeCatalog.logEnd(on: connection) }
+        }
         self.init(
             comment: table?.comment, types: types,
             columns: columns.map { column in
                 let known = table?.columns.first { $0.name == column.name && $0.typeOID == column.typeOID }
                 return StreamColumn(name: column.name, typeOID: column.typeOID, number: known?.number)
-            }, generated: generated, attributes: table?.attributes ?? [], storage: table?.storage ?? 0, asOf: asOf)
+            }, generated: generated, attributes: table?.attributes ?? [], storage: table?.storage ?? 0, asOf: asOf,
+            typesAsOf: typesAsOf)
+    }
+}
+
+extension UserType {
+    /// The enum with the labels of a point of the log.
+    fileprivate func labelled(_ labels: EnumLabels) -> UserType {
+        guard case .enumeration = definition else { return self }
+        return UserType(
+            oid: oid, name: name, definition: .enumeration(labels.names), parts: labels.oids, isOfLog: true)
     }
 }
 
@@ -45,7 +87,11 @@ public enum UserTypeCatalog {
             let oid: UInt32 = result.integer(row: row, column: 0) ?? 0
             let name = TableName(
                 schema: result.string(row: row, column: 1) ?? "", name: result.string(row: row, column: 2) ?? "")
-            return UserType(oid: oid, name: name, definition: definition(result, row, parts[oid] ?? []))
+            let parts = parts[oid] ?? []
+            let definition = definition(result, row, parts)
+            return UserType(
+                oid: oid, name: name, definition: definition,
+                parts: definition.hasParts ? parts.map(\.identity) : [])
         }
     }
 
@@ -67,6 +113,8 @@ public enum UserTypeCatalog {
         let name: String
         let text: String
         let collation: String?
+        /// `pg_enum.oid`, `pg_attribute.attnum`, `pg_constraint.oid`.
+        let identity: UInt32
     }
 
     private static func parts(
@@ -80,7 +128,8 @@ public enum UserTypeCatalog {
             parts[result.integer(row: row, column: 0) ?? 0, default: []].append(
                 Part(
                     name: result.string(row: row, column: 1) ?? "", text: result.string(row: row, column: 2) ?? "",
-                    collation: result.string(row: row, column: 3)))
+                    collation: result.string(row: row, column: 3),
+                    identity: result.integer(row: row, column: 6) ?? 0))
         }
         return parts
     }
@@ -174,13 +223,14 @@ public enum UserTypeCatalog {
     }
 
     private static let partsSQL = """
-        SELECT e.enumtypid, e.enumlabel, NULL::text, NULL::text, e.enumsortorder AS place, e.enumlabel AS name
+        SELECT e.enumtypid, e.enumlabel, NULL::text, NULL::text, e.enumsortorder AS place, e.enumlabel AS name,
+            e.oid::pg_catalog.int8 AS identity
         FROM pg_catalog.pg_enum e WHERE e.enumtypid = ANY ($1::pg_catalog.oid[])
         UNION ALL
         SELECT t.oid, a.attname, pg_catalog.format_type(a.atttypid, NULLIF(a.atttypmod, -1)),
             CASE WHEN a.attcollation <> f.typcollation
                 THEN pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(l.collname) END,
-            a.attnum, a.attname
+            a.attnum, a.attname, a.attnum
         FROM pg_catalog.pg_type t
         JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
         JOIN pg_catalog.pg_type f ON f.oid = a.atttypid
@@ -188,9 +238,19 @@ public enum UserTypeCatalog {
         LEFT JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace
         WHERE t.typtype = 'c' AND t.oid = ANY ($1::pg_catalog.oid[])
         UNION ALL
-        SELECT c.contypid, c.conname, pg_catalog.pg_get_constraintdef(c.oid), NULL, 0, c.conname
+        SELECT c.contypid, c.conname, pg_catalog.pg_get_constraintdef(c.oid), NULL, 0, c.conname,
+            c.oid::pg_catalog.int8
         FROM pg_catalog.pg_constraint c
         WHERE c.contype = 'c' AND c.contypid = ANY ($1::pg_catalog.oid[])
         ORDER BY 1, 5, 6
         """
+}
+
+extension UserType.Definition {
+    fileprivate var hasParts: Bool {
+        switch self {
+        case .enumeration, .composite: true
+        default: false
+        }
+    }
 }

@@ -14,7 +14,7 @@ import WeirTestKit
         let loaded = try CatalogTable.load(name: TableName(schema: "public", name: "t"), on: connection)
         let table = try #require(loaded)
         let details = try RelationDetails(
-            table, columns: table.columns.map { ($0.name, $0.typeOID) }, generated: [], isSnapshot: false, on: connection)
+            table, columns: table.columns.map { ($0.name, $0.typeOID) }, generated: [], facts: .now, on: connection)
         return (table, details)
     }
 

@@ -65,8 +65,9 @@ import WeirTestKit
         ],
     ]
 
-    @Test(arguments: changes.indices) func aChangeIsFollowedAsItHappens(index: Int) throws {
-        let mirror = try Mirror(Self.table)
+    @Test(arguments: changes.indices, Mirror.Definitions.allCases)
+    func aChangeIsFollowedAsItHappens(index: Int, definitions: Mirror.Definitions) throws {
+        let mirror = try Mirror(Self.table, definitions: definitions)
         let weir = try mirror.stream()
         try mirror.source.exec("UPDATE t SET net = 99 WHERE id = 1")
         try expectSame(mirror, weir)
@@ -75,8 +76,9 @@ import WeirTestKit
         try mirror.stop(weir)
     }
 
-    @Test(arguments: changes.indices) func aChangeMadeWhileItWasDownIsFollowed(index: Int) throws {
-        let mirror = try Mirror(Self.table)
+    @Test(arguments: changes.indices, Mirror.Definitions.allCases)
+    func aChangeMadeWhileItWasDownIsFollowed(index: Int, definitions: Mirror.Definitions) throws {
+        let mirror = try Mirror(Self.table, definitions: definitions)
         try mirror.stop(try mirror.stream())
         try mirror.source.exec("UPDATE t SET net = 99 WHERE id = 1")
         for statement in Self.changes[index] { try mirror.source.exec(statement) }

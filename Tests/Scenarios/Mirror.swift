@@ -19,7 +19,18 @@ struct Mirror {
         var count = 0
     }
 
-    init(_ setup: String, schema: String = "full", extra: String = "", server: PrivatePostgres? = nil) throws {
+    /// Where a source's definitions come from.
+    enum Definitions: String, CaseIterable {
+        /// The catalog of now, and what the stream says itself.
+        case inferred
+        /// Messages of the event trigger, at their place of the log.
+        case trigger
+    }
+
+    init(
+        _ setup: String, schema: String = "full", definitions: Definitions = .inferred, extra: String = "",
+        server: PrivatePostgres? = nil
+    ) throws {
         let server = try server ?? PrivatePostgres.shared()
         self.server = server
         sourceDatabase = try server.createDatabase("origin")
@@ -38,6 +49,7 @@ struct Mirror {
             source:
               url: "\(server.url(database: sourceDatabase))"
               status.interval: 300ms
+              ddl: \(definitions.rawValue)
             sinks:
               - {type: postgres, url: "\(server.url(database: targetDatabase))", schema: \(schema)}
             \(extra)

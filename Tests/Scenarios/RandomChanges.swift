@@ -9,13 +9,15 @@ struct RandomChanges {
         INSERT INTO t SELECT i, 0, 'row ' || i, i FROM generate_series(1, 10) i
         """
 
-    private enum Kind { case text, number, mood, price, identity }
+    private enum Kind { case text, number, mood, price, identity, generated }
 
     private struct Field {
         var name: String
         var kind: Kind
         var type: String
         var isNotNull = false
+        /// What a generated column is computed from.
+        var origin = ""
     }
 
     var random: SeededGenerator
@@ -45,7 +47,7 @@ struct RandomChanges {
     // MARK: - Rows
 
     private mutating func row() -> String {
-        let field = fields.randomElement(using: &random)
+        let field = fields.filter { $0.kind != .generated }.randomElement(using: &random)
         switch Int.random(in: 0..<4, using: &random) {
         case 0: return "DELETE FROM \(table) WHERE id = \(Int.random(in: 1...rows, using: &random))"
         case 1:
@@ -70,6 +72,7 @@ struct RandomChanges {
         switch field.kind {
         case .text: "'v\(rows)'"
         case .number, .price, .identity: "\(rows % 100)"
+        case .generated: "DEFAULT"
         case .mood: "'\(labels[Int.random(in: 0..<labels.count, using: &random)])'"
         }
     }
@@ -83,7 +86,9 @@ struct RandomChanges {
 
     private mutating func change() -> String {
         let place = fields.indices.randomElement(using: &random)
-        switch Int.random(in: 0..<16, using: &random) {
+        switch Int.random(in: 0..<19, using: &random) {
+        case 16, 17: return place.flatMap { generate(from: $0) } ?? nothing
+        case 18: return place.flatMap { keepGenerated($0) } ?? nothing
         case 0, 1, 2: return add(fresh())
         case 3: return place.flatMap { drop($0) } ?? nothing
         case 4, 5: return place.map { rename($0) } ?? nothing
@@ -136,19 +141,52 @@ struct RandomChanges {
 
     private mutating func drop(_ place: Int) -> String? {
         guard fields.count > 1 else { return nil }
-        return "ALTER TABLE \(table) DROP COLUMN \(fields.remove(at: place).name)"
+        let name = fields.remove(at: place).name
+        fields.removeAll { $0.origin == name }
+        return "ALTER TABLE \(table) DROP COLUMN \(name) CASCADE"
     }
 
     private mutating func rename(_ place: Int) -> String {
         let old = fields[place].name
         fields[place].name = fresh()
+        for other in fields.indices where fields[other].origin == old { fields[other].origin = fields[place].name }
         return "ALTER TABLE \(table) RENAME COLUMN \(old) TO \(fields[place].name)"
     }
 
     private mutating func widen(_ place: Int) -> String? {
         guard fields[place].kind == .number else { return nil }
         fields[place].type = fields[place].type == "smallint" ? "int" : "bigint"
-        return alter(place, "TYPE \(fields[place].type)")
+        return recompute(fields[place].name, alter(place, "TYPE \(fields[place].type)"))
+    }
+
+    // MARK: - Generated columns
+
+    private mutating func generate(from place: Int) -> String? {
+        guard [.text, .number].contains(fields[place].kind) else { return nil }
+        var field = Field(name: fresh(), kind: .generated, type: fields[place].kind == .text ? "text" : "bigint")
+        field.origin = fields[place].name
+        fields.append(field)
+        return generate(field)
+    }
+
+    private func generate(_ field: Field) -> String {
+        let value = field.type == "text" ? "\(field.origin) || '!'" : "\(field.origin)::bigint * 2"
+        return "ALTER TABLE \(table) ADD COLUMN \(field.name) \(field.type) GENERATED ALWAYS AS (\(value)) STORED"
+    }
+
+    /// A generated column becomes an ordinary one.
+    private mutating func keepGenerated(_ place: Int) -> String? {
+        guard fields[place].kind == .generated else { return nil }
+        fields[place].kind = fields[place].type == "text" ? .text : .number
+        fields[place].origin = ""
+        return alter(place, "DROP EXPRESSION")
+    }
+
+    /// PostgreSQL does not convert a column that others are computed from.
+    private func recompute(_ origin: String, _ change: String) -> String {
+        let others = fields.filter { $0.origin == origin }
+        let gone = others.map { "ALTER TABLE \(table) DROP COLUMN \($0.name)" }
+        return (gone + [change] + others.map { generate($0) }).joined(separator: "; ")
     }
 
     /// By PostgreSQL's own rules, or by an expression that nobody could guess.
@@ -156,6 +194,7 @@ struct RandomChanges {
         let name = fields[place].name
         let plain = "ALTER COLUMN \(name) DROP DEFAULT, ALTER COLUMN \(name)"
         switch fields[place].kind {
+        case _ where fields.contains(where: { $0.origin == name }): return nil
         case .number:
             fields[place].kind = .text
             fields[place].type = "text"
@@ -181,7 +220,7 @@ struct RandomChanges {
         case .mood: alter(place, "SET DEFAULT '\(labels[0])'")
         case .price: alter(place, "SET DEFAULT 6")
         case .number where !fields[place].isNotNull: alter(place, "SET DEFAULT 7")
-        case .number, .identity: nil
+        case .number, .identity, .generated: nil
         }
     }
 

@@ -122,11 +122,14 @@ public struct RelationDetails: Sendable {
     /// until the table is described anew; before it they may be ahead of the rows. Nil when they are of the very point
     /// of the log that the relation describes.
     public let asOf: LSN?
+    /// The same of `types`: they may be of the catalog where the rest is of the point of the log.
+    public let typesAsOf: LSN?
 
-    /// Makes details.
+    /// Makes details. `typesAsOf` is `asOf` where it is not given.
     public init(
         comment: String? = nil, types: [UserType] = [], columns: [StreamColumn] = [],
-        generated: [GeneratedColumn] = [], attributes: [SourceAttribute] = [], storage: UInt32 = 0, asOf: LSN? = nil
+        generated: [GeneratedColumn] = [], attributes: [SourceAttribute] = [], storage: UInt32 = 0, asOf: LSN? = nil,
+        typesAsOf: LSN? = nil
     ) {
         self.comment = comment
         self.types = types
@@ -135,6 +138,7 @@ public struct RelationDetails: Sendable {
         self.attributes = attributes
         self.storage = storage
         self.asOf = asOf
+        self.typesAsOf = typesAsOf ?? asOf
     }
 
     /// The value of rows that are older than the column with this number; see `SourceAttribute.fill`.
@@ -146,6 +150,6 @@ extension RelationDetails: Equatable {
     public static func == (left: RelationDetails, right: RelationDetails) -> Bool {
         left.comment == right.comment && left.types == right.types && left.columns == right.columns
             && left.attributes == right.attributes && left.generated == right.generated
-            && (left.asOf == nil) == (right.asOf == nil)
+            && (left.asOf == nil) == (right.asOf == nil) && (left.typesAsOf == nil) == (right.typesAsOf == nil)
     }
 }

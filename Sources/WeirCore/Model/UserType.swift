@@ -105,11 +105,20 @@ public struct UserType: Hashable, Sendable {
     public let name: TableName
     /// How it is made.
     public let definition: Definition
+    /// What tells an enum's labels and a composite type's fields from each other whatever they are called, in the
+    /// definition's order: `pg_enum.oid`, `pg_attribute.attnum`. Empty for other types, and where it is not known.
+    public let parts: [UInt32]
+    /// The definition is of the point of the log that the relation describes, whatever `RelationDetails.typesAsOf` says.
+    public let isOfLog: Bool
 
     /// Makes a type.
-    public init(oid: UInt32, name: TableName, definition: Definition) {
+    public init(
+        oid: UInt32, name: TableName, definition: Definition, parts: [UInt32] = [], isOfLog: Bool = false
+    ) {
         self.oid = oid
         self.name = name
         self.definition = definition
+        self.parts = parts
+        self.isOfLog = isOfLog
     }
 }

@@ -22,10 +22,13 @@ struct ColumnDiffer {
     private var before: [AppliedTable.Column?]
     /// Target columns by the name they will have.
     private var columns: [String: TargetTable.Column]
+    /// Columns that the target has computed until now.
+    private let taken: Set<String>
     private var mayDestroy: Bool { !situation.isShared }
 
-    init(_ situation: SchemaSituation, base: TargetTable, match: ColumnMatch?) {
+    init(_ situation: SchemaSituation, base: TargetTable, match: ColumnMatch?, taken: Set<String> = []) {
         self.situation = situation
+        self.taken = taken
         self.base = base
         self.match = match
         relation = situation.relation
@@ -168,24 +171,13 @@ struct ColumnDiffer {
         // An operator, or another source of the table, may have given the name already.
         let moving = Set(waiting.map(\.from))
         waiting.removeAll { columns[$0.to] != nil && !moving.contains($0.to) }
-        var temporary = 0
-        while !waiting.isEmpty {
-            let next = waiting.firstIndex { columns[$0.to] == nil }
-            let from = waiting[next ?? 0].from
-            var to = waiting[next ?? 0].to
-            if next == nil {
-                temporary += 1
-                to = "weir_moving_\(temporary)"
-                waiting[0].from = to
-            } else if let next {
-                waiting.remove(at: next)
-            }
+        for step in Renaming.steps(waiting, among: Set(columns.keys)) {
             steps.append(
                 SchemaStep(
-                    .full, needed: true, TargetDefinition.renameColumn(from, to: to, of: table),
-                    reason: "Column \(from) was renamed at the source"))
-            columns[to] = columns.removeValue(forKey: from)
-            columns[to]?.name = to
+                    .full, needed: true, TargetDefinition.renameColumn(step.from, to: step.to, of: table),
+                    reason: "Column \(step.from) was renamed at the source"))
+            columns[step.to] = columns.removeValue(forKey: step.from)
+            columns[step.to]?.name = step.to
         }
     }
 
@@ -195,12 +187,12 @@ struct ColumnDiffer {
         for (index, column) in relation.columns.enumerated() where columns[column.name] == nil {
             usedTypes.append(column.type)
             let older = OlderValue(of: column, isNew: before[index] == nil, situation, match)
-            if let note = older.note { notes.append(note) }
             var step = SchemaStep(
                 .additive, needed: true,
                 TargetDefinition.addColumn(column, to: table, fill: older.text, collations: situation.collations),
                 reason: "Column \(column.name) is missing in the target table")
             step.gap = older.unknown.map { gap(adding: column, $0) }
+            step.caution = older.note.map { SchemaStep.Caution(query: hasRowsSQL, text: $0) }
             steps.append(step)
             let expression = column.details?.defaultExpression
             let portable = expression.flatMap { SourceExpression.isPortable($0) ? $0 : nil }
@@ -227,12 +219,13 @@ struct ColumnDiffer {
             statements.append(TargetDefinition.setDefault(column.name, expression, of: table))
         }
         return SchemaStep.Gap(
-            query: "SELECT EXISTS (SELECT FROM \(ownRows))",
+            query: hasRowsSQL,
             what: "The values of older rows in the added column \(column.name) are not known", cause: cause,
             advice: "Run on the target: \(statements.joined(separator: " ")) Then start again, and fill it: "
                 + "weir backfill --table \(relation.origin)")
     }
 
+    private var hasRowsSQL: String { "SELECT EXISTS (SELECT FROM \(ownRows))" }
     private var ownRows: String { base.hasHeirs ? "ONLY \(table.sql)" : table.sql }
 
     private mutating func added(_ column: Column) {
@@ -248,7 +241,8 @@ struct ColumnDiffer {
     private mutating func convert(_ index: Int) {
         let column = relation.columns[index]
         guard let found = columns[column.name], !found.isGenerated, found.type.name != column.type.name else { return }
-        let isChanged = before[index].map { $0.type != column.type.name && !$0.type.isEmpty } ?? false
+        let isChanged =
+            before[index].map { $0.type != column.type.name && !$0.type.isEmpty } ?? taken.contains(column.name)
         let fit = TypeFit(source: column.type, target: found.type)
         var isRefused = false
         if case .refused = fit { isRefused = true }

@@ -17,6 +17,8 @@ struct GeneratedDiffer {
     private(set) var made: [AppliedTable.Generated]
     /// The table as it is once `first` has run; nil when the table is made.
     private(set) var base: TargetTable?
+    /// Columns that are generated no more, and keep their values.
+    private(set) var taken: Set<String> = []
     /// OIDs of types of columns that are made.
     private(set) var usedTypes: Set<UInt32> = []
     /// The columns of a table that is made.
@@ -168,6 +170,7 @@ struct GeneratedDiffer {
                 $0.isGenerated = false
                 $0.generatedFrom = nil
             }
+            taken.insert(entry.name)
             forget(entry)
         case nil:
             doubts.append(

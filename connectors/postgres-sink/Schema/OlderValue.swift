@@ -72,7 +72,7 @@ struct OlderValue: Equatable {
         } else if expression != nil || attribute.hasDefault {
             let origin = expression.flatMap { $0.count > 80 ? nil : $0 } ?? "the column's default"
             value = .unknown("they come from \(origin) at the source, and the stream does not carry them")
-        } else if details.asOf != nil, column.isNotNull || attribute.typeOID != type {
+        } else if details.asOf != nil {
             note = "older rows may have a value in the added column \(column.name), whose default is gone: \(compare)"
         }
     }

@@ -43,7 +43,7 @@ struct SchemaDiffer {
         change.doubts = generated.doubts
         guard generated.doubts.isEmpty else { return }
         if let base = generated.base {
-            var columns = ColumnDiffer(situation, base: base, match: match)
+            var columns = ColumnDiffer(situation, base: base, match: match, taken: generated.taken)
             columns.run()
             guard columns.doubts.isEmpty else {
                 change.doubts = columns.doubts
@@ -64,6 +64,7 @@ struct SchemaDiffer {
         change.notes += generated.notes
         change.hasOpenFacts = change.hasOpenFacts || generated.hasOpenFacts
         let types = TypeDiffer(situation, used: used, elements: generated.usedTypes)
+        change.knownTypes = types.known
         change.doubts += types.doubts
         change.hasOpenFacts = change.hasOpenFacts || types.hasOpenFacts
         let made = Set(types.steps.map(\.sql))

@@ -10,6 +10,7 @@ final class SchemaKeeper {
     private let settings: PostgresTargetSettings
     private let memory: SchemaMemory
     private let tables: SourceTables
+    private let types: SourceTypes
     private let facts: TargetFacts
     private var systemIdentifier: UInt64 = 0
     private var logger = Logger.silent
@@ -30,6 +31,7 @@ final class SchemaKeeper {
         self.settings = settings
         self.memory = memory
         tables = SourceTables(session, pipeline: settings.pipeline)
+        types = SourceTypes(session, pipeline: settings.pipeline)
         facts = TargetFacts(session)
     }
 
@@ -37,6 +39,7 @@ final class SchemaKeeper {
         systemIdentifier = source.systemIdentifier
         self.logger = logger
         tables.forget()
+        types.forget()
     }
 
     /// The transaction at hand is committed.
@@ -51,6 +54,7 @@ final class SchemaKeeper {
         hasChanged = false
         settled = []
         tables.forget()
+        types.forget()
     }
 
     // MARK: - Tables
@@ -63,6 +67,7 @@ final class SchemaKeeper {
     func prepare(_ relation: Relation, position: LSN?) throws(TargetFailure) {
         let holds = relation.details?.asOf.map { asOf in position.map { $0 >= asOf } ?? false } ?? true
         var situation = try situation(relation, position, factsHold: holds)
+        situation.typesHold = relation.details?.typesAsOf.map { asOf in position.map { $0 >= asOf } ?? false } ?? true
         situation.isSnapshot = position == nil
         let change = TargetChange.between(situation)
         try decide(change, situation)
@@ -81,7 +86,10 @@ final class SchemaKeeper {
     /// - Returns: whether a table was changed.
     func settle(_ position: LSN) throws(TargetFailure) -> Bool {
         var hasSettled = false
-        let due = open.filter { $0.value.details?.asOf.map { $0 <= position } ?? true }
+        let due = open.filter { entry in
+            let details = entry.value.details
+            return max(details?.asOf ?? .zero, details?.typesAsOf ?? .zero) <= position
+        }
         for (oid, relation) in due {
             open[oid] = nil
             memory.restricted(relation.table)
@@ -94,11 +102,10 @@ final class SchemaKeeper {
                 if let known = situation.known, change.known?.isOfCatalog(relation) == false {
                     change.known?.storage = known.storage
                 }
+                if let doubt = change.doubts.first { throw .refused(Self.doubtful(change, doubt, relation)) }
                 change.steps.removeAll { !isAllowed($0) || $0.isOutside }
-                if change.doubts.isEmpty {
-                    for step in change.steps { try run(step, relation) }
-                    try store(change, situation)
-                }
+                for step in change.steps { try run(step, relation) }
+                try store(change, situation)
             }
             _ = try session.run("COMMIT")
             hasSettled = true
@@ -153,6 +160,7 @@ final class SchemaKeeper {
             rivals.contains { $0.origin != relation.origin && $0.origin != known?.origin }
             && (relation.table != relation.origin || known.map { $0.table != $0.origin } ?? false)
         situation.wantsTypes = memory.wantsTypes(relation.table, at: position)
+        if relation.details?.types.isEmpty == false { situation.knownTypes = try types.all(of: systemIdentifier) }
         situation.relaxed = memory.relaxed(relation.table)
         try facts.fill(&situation)
         return situation
@@ -163,6 +171,10 @@ final class SchemaKeeper {
             guard var other = try tables.all(of: systemIdentifier)[oid] else { continue }
             other.table = table
             try tables.store(other)
+        }
+        for type in change.knownTypes where situation.knownTypes[type.oid] != type {
+            hasChanged = true
+            try types.store(type, of: systemIdentifier)
         }
         guard var known = change.known else { return }
         known.targetOID = situation.target?.oid ?? 0
@@ -239,6 +251,9 @@ final class SchemaKeeper {
             throw .refused(
                 WeirError(.targetMismatch, stage: .sink, gap.what, cause: gap.cause, advice: gap.advice)
                     .at(table: relation.table))
+        }
+        if let caution = step.caution, try session.run(caution.query).boolean(row: 0, column: 0) == true {
+            logger.warning(caution.text, [("table", relation.table.description)])
         }
         logger.info("changing the target", [("table", relation.table.description), ("statement", step.sql)])
         hasChanged = true

@@ -17,6 +17,8 @@ struct SchemaStep: Sendable, Equatable {
     var isOptional = false
     /// Rows that are there would get values that nobody knows; nil when there can be none.
     var gap: Gap?
+    /// What an operator should know about rows that are there; nil when there is nothing to say.
+    var caution: Caution?
     /// What to run when the server says that it cannot convert by itself (SQLSTATE 42804).
     var conversion: String?
     /// What to run when the server refuses the statement: the same without what only makes definitions alike.
@@ -29,6 +31,13 @@ struct SchemaStep: Sendable, Equatable {
         var what: String
         var cause: String
         var advice: String
+    }
+
+    /// A warning about rows that are there.
+    struct Caution: Sendable, Equatable {
+        /// Tells whether there are such rows: a query with one boolean.
+        var query: String
+        var text: String
     }
 
     init(
@@ -54,6 +63,8 @@ struct TargetChange: Sendable, Equatable {
     var doubts: [Doubt] = []
     /// What the map says afterwards; nil for relations that no PostgreSQL described.
     var known: AppliedTable?
+    /// What the map of types says afterwards.
+    var knownTypes: [AppliedType] = []
     /// Other tables of the map that got another name: OID and name.
     var moved: [(oid: UInt32, table: TableName)] = []
     /// Some facts of the catalog may be ahead of the rows: they are looked at again later.
@@ -66,7 +77,7 @@ struct TargetChange: Sendable, Equatable {
 
     static func == (left: TargetChange, right: TargetChange) -> Bool {
         left.steps == right.steps && left.notes == right.notes && left.doubts == right.doubts
-            && left.known == right.known && left.hasOpenFacts == right.hasOpenFacts
+            && left.known == right.known && left.knownTypes == right.knownTypes && left.hasOpenFacts == right.hasOpenFacts
             && left.moved.map(\.oid) == right.moved.map(\.oid) && left.moved.map(\.table) == right.moved.map(\.table)
     }
 }
@@ -96,6 +107,10 @@ struct SchemaSituation {
     var isSnapshot = false
     /// The catalog's facts are not ahead of the rows.
     var factsHold = true
+    /// The same of users' types.
+    var typesHold = true
+    /// What the pipeline has applied of the relation's types, by OID.
+    var knownTypes: [UInt32: AppliedType] = [:]
     /// Rows with labels or attributes that the target does not know were refused.
     var wantsTypes = false
     /// Columns whose NOT NULL refused a row.

@@ -29,12 +29,12 @@ final class ProgressTable {
         consistent_point pg_lsn NOT NULL, copied_rows bigint NOT NULL, copied_at timestamptz NOT NULL DEFAULT now(), \
         PRIMARY KEY (pipeline, schema_name, table_name));
         """,
-        SourceTables.definition, SourceTables.addition,
+        SourceTables.definition, SourceTables.addition, SourceTypes.definition,
     ]
 
     /// Names of Weir's tables that have to be there.
     static func tables(_ mode: PostgresTargetSettings.SchemaMode) -> [String] {
-        ["progress", "snapshot_tables"] + (mode == .none ? [] : ["source_tables"])
+        ["progress", "snapshot_tables"] + (mode == .none ? [] : ["source_tables", "source_types"])
     }
 
     init(_ session: TargetSession, settings: PostgresTargetSettings) {
@@ -49,8 +49,8 @@ final class ProgressTable {
         let role = TableName.quote(role)
         return ["CREATE SCHEMA IF NOT EXISTS weir;"] + definitions + [
             "GRANT USAGE ON SCHEMA weir TO \(role);",
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON weir.progress, weir.snapshot_tables, weir.source_tables "
-                + "TO \(role);",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON weir.progress, weir.snapshot_tables, weir.source_tables, "
+                + "weir.source_types TO \(role);",
         ]
     }
 
@@ -228,7 +228,7 @@ final class ProgressTable {
         SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'weir'),
                (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                 WHERE n.nspname = 'weir' AND c.relname IN ('progress', 'snapshot_tables') AND c.relkind IN ('r', 'p')),
-               \(SourceTables.isThereSQL)
+               \(SourceTables.isThereSQL) AND \(SourceTypes.isThereSQL)
         """
 
     private static let takeOverSQL = """

@@ -10,7 +10,10 @@ struct RelationBuilder {
     private let types = TypeCatalog()
 
     /// Takes in an enum's labels as of the point of the log that is read.
-    func learn(labels: [String], of oid: UInt32) { types.learn(labels: labels, of: oid) }
+    func learn(_ labels: EnumLabels, of oid: UInt32) { types.learn(labels, of: oid) }
+
+    /// Forgets the labels that were taken in.
+    func forgetLabels() { types.forgetTold() }
 
     /// The relation a Relation message describes. `exact` is the table as of its point of the log, nil to take the
     /// catalog of now.
@@ -37,7 +40,8 @@ struct RelationBuilder {
         }
         let details = try RelationDetails(
             table, columns: message.columns.map { ($0.name, $0.typeOID) },
-            generated: try generated(of: table, on: connection), isSnapshot: exact != nil, on: connection)
+            generated: try generated(of: table, on: connection),
+            facts: exact == nil ? .now : .told(labels: types.told), on: connection)
         let identity: ReplicaIdentity =
             switch message.identity {
             case .primaryKey: .default
@@ -50,10 +54,10 @@ struct RelationBuilder {
             identity: identity, table: table, details: details)
     }
 
-    /// The relation a table is in the connection's snapshot, limited to the named columns (nil: all that are not
-    /// generated).
+    /// The relation a table is in the connection's snapshot, or was told to be (`isTold`), limited to the named columns
+    /// (nil: all that are not generated).
     func relation(
-        of table: CatalogTable, columns names: [String]?, on connection: borrowing PGConnection
+        of table: CatalogTable, columns names: [String]?, isTold: Bool = false, on connection: borrowing PGConnection
     ) throws(PGError) -> Relation {
         let key = Set(table.replicaIdentity == .index ? table.identityIndex : table.primaryKey)
         var columns: [Column] = []
@@ -69,7 +73,8 @@ struct RelationBuilder {
         }
         let details = try RelationDetails(
             table, columns: columns.map { ($0.name, $0.type.oid) },
-            generated: try generated(of: table, on: connection), isSnapshot: true, on: connection)
+            generated: try generated(of: table, on: connection),
+            facts: isTold ? .told(labels: types.told) : .snapshot, on: connection)
         return Self.relation(
             oid: table.oid, name: table.name, columns: columns, identity: table.replicaIdentity, table: table,
             details: details)

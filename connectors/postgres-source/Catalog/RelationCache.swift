@@ -36,11 +36,18 @@ struct RelationCache {
     ) throws(PGError) -> (relation: Relation, displaced: Displaced?) {
         exact[table.oid] = table
         let table = try table.withUniqueIndex(on: connection)
-        return try keep(try relationBuilder.relation(of: table, columns: columns, on: connection), on: connection)
+        let relation = try relationBuilder.relation(of: table, columns: columns, isTold: true, on: connection)
+        return try keep(relation, on: connection)
     }
 
     /// Takes in an enum's labels as of the point of the log that is read.
-    func learn(labels: [String], of oid: UInt32) { relationBuilder.learn(labels: labels, of: oid) }
+    func learn(_ labels: EnumLabels, of oid: UInt32) { relationBuilder.learn(labels, of: oid) }
+
+    /// Forgets all definitions that were told: one was missed. Tables are as the catalog has them, until the next one.
+    mutating func forgetTold() {
+        exact = [:]
+        relationBuilder.forgetLabels()
+    }
 
     /// Forgets a dropped table and returns what was last known of it.
     mutating func forget(_ oid: UInt32) -> Relation? {

@@ -21,7 +21,7 @@ struct DefinitionMessage {
     /// Tables that it dropped.
     var dropped: [(oid: UInt32, name: TableName)] = []
     /// The labels of enums that it made or changed.
-    var enums: [(oid: UInt32, labels: [String])] = []
+    var enums: [(oid: UInt32, labels: EnumLabels)] = []
     /// The SQLSTATE with which the trigger failed; then there is nothing else.
     var failure: String?
 
@@ -33,7 +33,9 @@ struct DefinitionMessage {
     /// Reads a message. Throws what is wrong with it.
     init(_ bytes: [UInt8]) throws(JSONFailure) {
         let root = try JSONValue(bytes)
-        guard let key = root["key"]?.string, let tag = root["command"]?.string, root["version"]?.integer == 1 else {
+        guard let key = root["key"]?.string, let tag = root["command"]?.string, let version = root["version"]?.integer,
+            DefinitionTrigger.readable.contains(version)
+        else {
             throw JSONFailure(offset: 0, reason: "not a message of version \(DefinitionTrigger.version)")
         }
         self.key = key
@@ -46,7 +48,8 @@ struct DefinitionMessage {
             }
         }
         enums = root.items("enums").compactMap { item in
-            item["oid"]?.oid.map { ($0, item.texts("labels")) }
+            let oids = item.items("labelOids").compactMap(\.oid)
+            return item["oid"]?.oid.map { ($0, EnumLabels(names: item.texts("labels"), oids: oids)) }
         }
     }
 }

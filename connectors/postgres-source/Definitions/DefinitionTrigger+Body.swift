@@ -43,6 +43,8 @@ extension DefinitionTrigger {
             SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                     'oid', t.oid::pg_catalog.int8, 'schema', n.nspname, 'name', t.typname,
                     'labels', (SELECT pg_catalog.jsonb_agg(e.enumlabel ORDER BY e.enumsortorder)
+                        FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid),
+                    'labelOids', (SELECT pg_catalog.jsonb_agg(e.oid::pg_catalog.int8 ORDER BY e.enumsortorder)
                         FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)))
                 INTO types FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
                 WHERE t.typtype = 'e' AND (t.oid = ANY (changed) OR EXISTS (
@@ -100,7 +102,7 @@ extension DefinitionTrigger {
             END IF;
             SELECT k.key::pg_catalog.text INTO secret FROM weir.ddl_key k;
             PERFORM pg_catalog.pg_logical_emit_message(true, 'weir.ddl', pg_catalog.jsonb_build_object(
-                'version', 1, 'key', secret, 'command', tg_tag, 'statement', statement, 'tables', definitions,
+                'version', \#(version), 'key', secret, 'command', tg_tag, 'statement', statement, 'tables', definitions,
                 'dropped', dropped, 'enums', types)::pg_catalog.text);
             -- Decoding orders a message by its end, which is the next record's beginning, and this block is a
             -- subtransaction: without a record between, the next row might come first.
@@ -109,7 +111,7 @@ extension DefinitionTrigger {
             -- Whatever goes wrong here is no reason for the user's command to fail.
             BEGIN
                 PERFORM pg_catalog.pg_logical_emit_message(true, 'weir.ddl', pg_catalog.jsonb_build_object(
-                    'version', 1, 'key', secret, 'command', tg_tag, 'failure', SQLSTATE)::pg_catalog.text);
+                    'version', \#(version), 'key', secret, 'command', tg_tag, 'failure', SQLSTATE)::pg_catalog.text);
             EXCEPTION WHEN OTHERS THEN
                 NULL;
             END;

@@ -10,7 +10,9 @@ enum DefinitionTrigger {
     /// The prefix of its messages.
     static let prefix = "weir.ddl"
     /// Version of the messages; in the function's comment.
-    static let version = 1
+    static let version = 2
+    /// Versions that are understood: the log may hold messages from before an upgrade.
+    static let readable: ClosedRange<Int64> = 1...2
 
     /// The statements that install it, or bring it up to date.
     static let installation: [String] = [

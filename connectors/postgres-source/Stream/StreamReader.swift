@@ -260,6 +260,7 @@ struct StreamReader: ~Copyable {
             return logger.warning("a message that calls itself the event trigger's has not its key; it is left out")
         }
         if let failure = message.failure {
+            relations.forgetTold()
             logger.warning(
                 "the event trigger failed at a command; its change is inferred from the stream",
                 [("command", message.command.tag), ("sqlstate", failure)])
@@ -271,7 +272,7 @@ struct StreamReader: ~Copyable {
             let last = known ?? Relation(oid: table.oid, table: table.name, columns: [], identity: .default)
             assembler.drop(last, message.command)
         }
-        for type in message.enums { relations.learn(labels: type.labels, of: type.oid) }
+        for type in message.enums { relations.learn(type.labels, of: type.oid) }
         for table in message.tables where table.isPermanent { try learn(table, message) }
     }
 

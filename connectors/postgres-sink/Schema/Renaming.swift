@@ -1,0 +1,29 @@
+/// Renames that may be in each other's way. Pure.
+enum Renaming {
+    /// The renames in an order in which each new name is free; names that change places go over a temporary one.
+    /// - Parameter names: all names that are there before.
+    static func steps(_ moves: [(from: String, to: String)], among names: Set<String>) -> [(from: String, to: String)] {
+        var steps: [(from: String, to: String)] = []
+        var names = names
+        var waiting = moves
+        var temporary = 0
+        while !waiting.isEmpty {
+            let next = waiting.firstIndex { !names.contains($0.to) }
+            let from = waiting[next ?? 0].from
+            var to = waiting[next ?? 0].to
+            if let next {
+                waiting.remove(at: next)
+            } else {
+                repeat {
+                    temporary += 1
+                    to = "weir_moving_\(temporary)"
+                } while names.contains(to)
+                waiting[0].from = to
+            }
+            steps.append((from, to))
+            names.remove(from)
+            names.insert(to)
+        }
+        return steps
+    }
+}
