@@ -229,7 +229,7 @@ import WeirTestKit
 
 @Suite struct DefinitionMessageTests {
     @Test(arguments: [
-        "", "[]", "{}", "{\"version\":1}", "{\"version\":2,\"key\":\"k\",\"command\":\"DROP TABLE\"}",
+        "", "[]", "{}", "{\"version\":1}", "{\"version\":3,\"key\":\"k\",\"command\":\"DROP TABLE\"}",
         "{\"version\":1,",
         "{\"version\":1,\"key\":\"k\",\"command\":\"c\"} 1",
     ]) func malformedMessages(_ text: String) {

@@ -90,10 +90,13 @@ import WeirTestKit
     @Test func theTablesColumnsKeepTheirOrder() throws {
         let mirror = try Mirror(Self.table)
         try mirror.stop(try mirror.stream())
-        let order = "SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute "
+        let order =
+            "SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute "
             + "WHERE attrelid = 't'::regclass AND attnum > 0"
         #expect(try mirror.target.value(order) == "id,net,gross,A b,label,m,n")
-        #expect(try mirror.target.query("SELECT * FROM t ORDER BY id") == mirror.source.query("SELECT * FROM t ORDER BY id"))
+        #expect(
+            try mirror.target.query("SELECT * FROM t ORDER BY id") == mirror.source.query("SELECT * FROM t ORDER BY id")
+        )
     }
 
     @Test func additiveMakesThemAndTakesNoneAway() throws {

@@ -77,7 +77,8 @@ struct TargetChange: Sendable, Equatable {
 
     static func == (left: TargetChange, right: TargetChange) -> Bool {
         left.steps == right.steps && left.notes == right.notes && left.doubts == right.doubts
-            && left.known == right.known && left.knownTypes == right.knownTypes && left.hasOpenFacts == right.hasOpenFacts
+            && left.known == right.known && left.knownTypes == right.knownTypes
+            && left.hasOpenFacts == right.hasOpenFacts
             && left.moved.map(\.oid) == right.moved.map(\.oid) && left.moved.map(\.table) == right.moved.map(\.table)
     }
 }

@@ -170,7 +170,8 @@ struct TypeDiffer {
         }
         doubts.append(
             TargetChange.Doubt(
-                what: "labels of type \(type.name) were renamed, and \(reused.joined(separator: ", ")) is another one now: "
+                what:
+                    "labels of type \(type.name) were renamed, and \(reused.joined(separator: ", ")) is another one now: "
                     + "which values are of before is not told",
                 readings: [
                     "\(statements.joined(separator: " ")) and, once these rows are applied, "

@@ -167,7 +167,9 @@ final class TableFollower {
         return publication
     }
 
-    private func isSelected(_ table: TableName) -> Bool { settings.selection?.contains(table) ?? true }
+    private func isSelected(_ table: TableName) -> Bool {
+        settings.selection?.contains(table) ?? true && !OwnTables.contains(table)
+    }
 
     private func discover(
         _ assembler: inout ChangeAssembler, on catalog: borrowing PGConnection

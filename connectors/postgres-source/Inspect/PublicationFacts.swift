@@ -32,7 +32,7 @@ struct PublicationFacts: Equatable {
     var omitted: [Operation]
     /// Names of the tables that were added one by one.
     var members: [TableName]
-    /// What it sends, by name.
+    /// What it sends, by name, without Weir's own.
     var tables: [Table]
 
     /// Reads a publication; nil when there is none of that name.
@@ -82,7 +82,7 @@ struct PublicationFacts: Equatable {
             JOIN pg_catalog.pg_namespace n ON n.nspname = t.schemaname \
             JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename \
             \(hasLists ? "LEFT JOIN LATERAL pg_catalog.unnest(t.attnames) AS a(name) ON true" : "") \
-            WHERE t.pubname = $1
+            WHERE t.pubname = $1 AND NOT \(OwnTables.conditionSQL(schema: "t.schemaname", name: "t.tablename"))
             """,
             [name], operation: "read pg_publication_tables")
         var tables: [UInt32: Table] = [:]

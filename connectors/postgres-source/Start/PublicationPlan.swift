@@ -24,7 +24,8 @@ struct PublishableTable: Equatable {
             WHERE a.relid <> c.oid)::text \
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
             WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' \
-            AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname NOT LIKE 'pg\\_temp%'
+            AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname NOT LIKE 'pg\\_temp%' \
+            AND NOT \(OwnTables.conditionSQL(schema: "n.nspname", name: "c.relname"))
             """,
             [], operation: "read pg_class")
         return (0..<result.rowCount).map { row in

@@ -165,8 +165,10 @@ struct ChangeAssembler: ~Copyable {
         return relation.columns.first { BinaryForm($0.type) == nil }
     }
 
-    /// Whether the selection takes the table under its name in this version.
-    func includes(_ relation: Relation) -> Bool { selection?.contains(relation.table) ?? true }
+    /// Whether the selection takes the table under its name in this version. Never one of Weir's own.
+    func includes(_ relation: Relation) -> Bool {
+        selection?.contains(relation.table) ?? true && !OwnTables.contains(relation.table)
+    }
 
     // MARK: - Gates
 
