@@ -2,12 +2,12 @@ public import WeirCore
 
 /// Where the facts about a table come from.
 public enum CatalogFacts: Sendable {
-    /// The catalog of now, which may be ahead of the log.
-    case now
+    /// The catalog of now, which may be ahead of the log; `isFirst`: see `RelationDetails.isFirstOfStream`.
+    case now(isFirst: Bool)
     /// The connection sees the database as of the point of the log that is described.
     case snapshot
-    /// The table is known as of that point; users' types are the catalog's of now, but for the labels that are given, by
-    /// the enum's OID.
+    /// The table is known as of that point; users' types are the catalog's of now, but for the labels that are given,
+    /// by the enum's OID.
     case told(labels: [UInt32: EnumLabels])
 }
 
@@ -42,9 +42,12 @@ extension RelationDetails {
         // After all that was read: every change seen above was committed before this position.
         var asOf: LSN?
         var typesAsOf: LSN?
+        var isFirst = false
         switch facts {
         case .snapshot: break
-        case .now: asOf = try UserTypeCatalog.logEnd(on: connection)
+        case .now(let first):
+            isFirst = first
+            asOf = try UserTypeCatalog.logEnd(on: connection)
         case .told(let labels):
             types = types.map { labels[$0.oid].map($0.labelled) ?? $0 }
             if !types.allSatisfy(\.isOfLog) { typesAsOf = try UserTypeCatalog.logEnd(on: connection) }
@@ -55,7 +58,7 @@ extension RelationDetails {
                 let known = table?.columns.first { $0.name == column.name && $0.typeOID == column.typeOID }
                 return StreamColumn(name: column.name, typeOID: column.typeOID, number: known?.number)
             }, generated: generated, attributes: table?.attributes ?? [], storage: table?.storage ?? 0, asOf: asOf,
-            typesAsOf: typesAsOf)
+            typesAsOf: typesAsOf, isFirstOfStream: isFirst)
     }
 }
 

@@ -14,7 +14,8 @@ import WeirTestKit
         let loaded = try CatalogTable.load(name: TableName(schema: "public", name: "t"), on: connection)
         let table = try #require(loaded)
         let details = try RelationDetails(
-            table, columns: table.columns.map { ($0.name, $0.typeOID) }, generated: [], facts: .now, on: connection)
+            table, columns: table.columns.map { ($0.name, $0.typeOID) }, generated: [], facts: .now(isFirst: false),
+            on: connection)
         return (table, details)
     }
 

@@ -33,7 +33,7 @@ public final class PostgresSink: Sink {
     /// Takes the source's description and the way back to the pipeline.
     public func begin(_ source: SourceDescription, session: SinkSession) throws(WeirError) {
         self.session = session
-        worker?.begin(source, logger: session.logger) { session.isCancelled }
+        try worker?.begin(source, logger: session.logger) { session.isCancelled }
         worker?.onCommit = { [unowned self] in session.resolveAll(through: lastTicket) }
     }
 

@@ -56,7 +56,7 @@ public final class PostgresSource: ChangeSource {
     private var systemIdentifier: UInt64 = 0
     private var hasIntent = false
     private var follower: TableFollower?
-    private var definitionKey: String?
+    private var definitionKey: DefinitionTrigger.Key?
 
     /// Makes a source; nothing is connected yet.
     /// - Parameter receiveTimeout: the connection counts as lost when the server says nothing for so long, although it
@@ -119,13 +119,17 @@ public final class PostgresSource: ChangeSource {
         case .snapshot, .createSlot: try ledger.reset(publication, selection: selection, on: catalog)
         case .stream, .copyOnly, .refuse: break
         }
+        // Before the slot: what it has to tell is told.
+        if settings.ddl == .trigger, !action.isRefusal {
+            definitionKey = try DefinitionTrigger.require(on: catalog, logger)
+        }
         try carryOut(action, session, publication)
         follower = try makeFollower(store)
-        if settings.ddl == .trigger { definitionKey = try DefinitionTrigger.require(on: catalog, logger) }
         self.catalog = consume catalog
         self.session = consume session
         return SourceDescription(
-            systemIdentifier: server.systemIdentifier, database: server.database, start: start)
+            systemIdentifier: server.systemIdentifier, database: server.database, start: start,
+            definitions: definitionKey?.since.map { .told(since: $0) } ?? .inferred)
     }
 
     /// Statements of the catalog's and the stream's sessions are short, except the slot's creation.
@@ -308,7 +312,8 @@ public final class PostgresSource: ChangeSource {
             settings: StreamReader.Settings(
                 slot: settings.slot, publications: [settings.publication], start: start, partial: partial,
                 selection: selection, statusInterval: settings.statusInterval, heartbeat: settings.heartbeat,
-                definitionKey: definitionKey, isBinary: isBinary, textRule: textRule,
+                definitionKey: definitionKey?.text,
+                isTold: definitionKey?.since.map { start >= $0 } ?? false, isBinary: isBinary, textRule: textRule,
                 onTable: { [history, logger] in Self.remark($0, history, logger) }, batchLimits: batchLimits,
                 receiveTimeout: receiveTimeout),
             follower: follower, logger: logger)

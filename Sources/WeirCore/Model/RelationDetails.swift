@@ -125,11 +125,15 @@ public struct RelationDetails: Sendable {
     /// The same of `types`: they may be of the catalog where the rest is of the point of the log.
     public let typesAsOf: LSN?
 
+    /// The first version of the table in a stream that tells of every change, and it told of none: whatever the
+    /// catalog says by now, this is the version that was the last one before the stream began.
+    public let isFirstOfStream: Bool
+
     /// Makes details. `typesAsOf` is `asOf` where it is not given.
     public init(
         comment: String? = nil, types: [UserType] = [], columns: [StreamColumn] = [],
         generated: [GeneratedColumn] = [], attributes: [SourceAttribute] = [], storage: UInt32 = 0, asOf: LSN? = nil,
-        typesAsOf: LSN? = nil
+        typesAsOf: LSN? = nil, isFirstOfStream: Bool = false
     ) {
         self.comment = comment
         self.types = types
@@ -139,6 +143,7 @@ public struct RelationDetails: Sendable {
         self.storage = storage
         self.asOf = asOf
         self.typesAsOf = typesAsOf ?? asOf
+        self.isFirstOfStream = isFirstOfStream
     }
 
     /// The value of rows that are older than the column with this number; see `SourceAttribute.fill`.

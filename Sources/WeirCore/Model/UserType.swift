@@ -108,7 +108,8 @@ public struct UserType: Hashable, Sendable {
     /// What tells an enum's labels and a composite type's fields from each other whatever they are called, in the
     /// definition's order: `pg_enum.oid`, `pg_attribute.attnum`. Empty for other types, and where it is not known.
     public let parts: [UInt32]
-    /// The definition is of the point of the log that the relation describes, whatever `RelationDetails.typesAsOf` says.
+    /// The definition is of the point of the log that the relation describes, whatever `RelationDetails.typesAsOf`
+    /// says.
     public let isOfLog: Bool
 
     /// Makes a type.

@@ -1,17 +1,30 @@
 /// What a source tells about itself once it is open; sinks put it into events.
 public struct SourceDescription: Sendable, Equatable {
+    /// How changes of tables become known.
+    public enum Definitions: Sendable, Equatable {
+        /// Nothing is streamed, or the source is no database.
+        case unsaid
+        /// Changes without rows behind them may pass unseen.
+        case inferred
+        /// Each change that commits at this position or later is told at its place (`SchemaChange`).
+        case told(since: LSN)
+    }
+
     /// `system_identifier` of the PostgreSQL cluster; 0 when there is none.
     public var systemIdentifier: UInt64
     /// The database's name.
     public var database: String
     /// Where streaming starts.
     public var start: LSN
+    /// How changes of tables become known.
+    public var definitions: Definitions
 
     /// Makes a description.
-    public init(systemIdentifier: UInt64, database: String, start: LSN) {
+    public init(systemIdentifier: UInt64, database: String, start: LSN, definitions: Definitions = .unsaid) {
         self.systemIdentifier = systemIdentifier
         self.database = database
         self.start = start
+        self.definitions = definitions
     }
 }
 

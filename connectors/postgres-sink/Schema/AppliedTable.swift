@@ -43,6 +43,9 @@ struct AppliedTable: Sendable, Equatable {
     var storage: UInt32
     /// No column that comes after this version has this number or a lower one; 0 when nothing is known.
     var lastNumber: Int16 = 0
+    /// The commit LSN of the transaction for which this was right, where every change behind it is told by the source
+    /// itself; nil where one may have passed.
+    var followedFrom: LSN?
     /// By number.
     var generated: [Generated] = []
     /// The target table's OID, 0 when it is not known: tells whether somebody replaced the table.

@@ -41,12 +41,12 @@ struct PartChange: Equatable {
         let parts = Set(type.parts)
         let gone = known.parts.filter { !parts.contains($0.key) }.map(\.value).filter { there.contains($0) }.sorted()
         // PostgreSQL never changes the order.
-        if there.filter(Set(old).contains) == old {
+        if there.filter(Set(new).contains) == new {
+            // Nothing was renamed, or somebody has done it here.
+            dropped = gone.filter { !new.contains($0) }
+        } else if there.filter(Set(old).contains) == old {
             renamed = renames.filter { $0.from != $0.to }
             dropped = gone
-        } else if there.filter(Set(new).contains) == new {
-            // By hand.
-            dropped = gone.filter { !new.contains($0) }
         } else {
             return nil
         }

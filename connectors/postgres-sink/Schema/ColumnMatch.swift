@@ -25,8 +25,16 @@ struct ColumnMatch: Equatable {
         var new: String
     }
 
-    /// - Parameter last: `AppliedTable.lastNumber` of the version before.
-    init(old: [AppliedTable.Column], last: Int16 = 0, details: RelationDetails) {
+    /// - Parameters:
+    ///   - last: `AppliedTable.lastNumber` of the version before.
+    ///   - isContinued: it is known that these are the columns of the version before.
+    init(old: [AppliedTable.Column], last: Int16 = 0, details: RelationDetails, isContinued: Bool = false) {
+        if isContinued {
+            numbers = old.map(\.number)
+            continued = old.indices.map(\.self)
+            lastNumber = last
+            return
+        }
         let last = max(last, old.compactMap(\.number).max() ?? 0)
         numbers = details.columns.map(\.number)
         continued = details.columns.map { _ in nil }

@@ -22,7 +22,10 @@ struct SchemaDiffer {
 
     private mutating func run() {
         let match = situation.known.flatMap { known in
-            relation.details.map { ColumnMatch(old: known.columns, last: known.lastNumber, details: $0) }
+            relation.details.map {
+                ColumnMatch(
+                    old: known.columns, last: known.lastNumber, details: $0, isContinued: situation.isContinued)
+            }
         }
         let numbers = match?.numbers ?? relation.details?.columns.map(\.number) ?? []
         var applied = AppliedTable(relation, numbers: numbers, systemIdentifier: situation.systemIdentifier)
@@ -35,6 +38,7 @@ struct SchemaDiffer {
                 change.hasOpenFacts = true
             }
         }
+        applied?.followedFrom = situation.followedFrom
         change.known = applied
         var tableSteps: [SchemaStep] = []
         var used: [ColumnType] = []

@@ -12,7 +12,8 @@ final class SchemaKeeper {
     private let tables: SourceTables
     private let types: SourceTypes
     private let facts: TargetFacts
-    private var systemIdentifier: UInt64 = 0
+    private var source = SourceDescription(systemIdentifier: 0, database: "", start: .zero)
+    private var systemIdentifier: UInt64 { source.systemIdentifier }
     private var logger = Logger.silent
     /// The statement that made the next version, where it was recorded.
     var statement: String?
@@ -20,6 +21,8 @@ final class SchemaKeeper {
     private var open: [UInt32: Relation] = [:]
     /// Tables whose types the transaction at hand has brought up to date.
     private var settled: Set<TableName> = []
+    /// Enums that the transaction at hand has changed: no other session gets at them until it is over.
+    private var changedEnums: Set<TableName> = []
     /// Definitions were changed in the transaction at hand.
     private(set) var hasChanged = false
 
@@ -35,11 +38,12 @@ final class SchemaKeeper {
         facts = TargetFacts(session)
     }
 
-    func begin(_ source: SourceDescription, logger: Logger) {
-        systemIdentifier = source.systemIdentifier
+    func begin(_ source: SourceDescription, logger: Logger) throws(TargetFailure) {
+        self.source = source
         self.logger = logger
         tables.forget()
         types.forget()
+        if source.definitions == .inferred { try tables.stopFollowing() }
     }
 
     /// The transaction at hand is committed.
@@ -47,12 +51,14 @@ final class SchemaKeeper {
         hasChanged = false
         for table in settled { memory.settled(table) }
         settled = []
+        changedEnums = []
     }
 
     /// The transaction at hand was rolled back, with what was changed in it.
     func rolledBack() {
         hasChanged = false
         settled = []
+        changedEnums = []
         tables.forget()
         types.forget()
     }
@@ -69,11 +75,25 @@ final class SchemaKeeper {
         var situation = try situation(relation, position, factsHold: holds)
         situation.typesHold = relation.details?.typesAsOf.map { asOf in position.map { $0 >= asOf } ?? false } ?? true
         situation.isSnapshot = position == nil
+        follow(&situation, position ?? source.start)
         let change = TargetChange.between(situation)
         try decide(change, situation)
         try store(change, situation)
         open[relation.oid] = change.hasOpenFacts ? relation : nil
         if situation.wantsTypes { settled.insert(relation.table) }
+    }
+
+    /// Tells whether this version can only be the one before.
+    private func follow(_ situation: inout SchemaSituation, _ position: LSN) {
+        guard case .told(let since) = source.definitions else { return }
+        let from = situation.known?.followedFrom.flatMap { $0 >= since ? $0 : nil }
+        situation.followedFrom = from ?? (position >= since ? position : nil)
+        guard from != nil, let known = situation.known, let details = situation.relation.details,
+            details.isFirstOfStream, details.columns.count == known.columns.count
+        else { return }
+        situation.isContinued = zip(details.columns, known.columns).allSatisfy {
+            $0.name == $1.source && $0.typeOID == $1.typeOID
+        }
     }
 
     /// Whether a table has to be prepared again: from this position on its rows need other types.
@@ -94,7 +114,8 @@ final class SchemaKeeper {
             open[oid] = nil
             memory.restricted(relation.table)
             _ = try session.run("BEGIN")
-            let situation = try situation(relation, position, factsHold: true)
+            var situation = try situation(relation, position, factsHold: true)
+            situation.followedFrom = situation.known?.followedFrom
             // The table's next row brings what is new since; nothing is refused here.
             if situation.known?.table == relation.table {
                 var change = TargetChange.between(situation)
@@ -103,11 +124,11 @@ final class SchemaKeeper {
                     change.known?.storage = known.storage
                 }
                 if let doubt = change.doubts.first { throw .refused(Self.doubtful(change, doubt, relation)) }
-                change.steps.removeAll { !isAllowed($0) || $0.isOutside }
-                for step in change.steps { try run(step, relation) }
+                try execute(change.steps.filter { isAllowed($0) }, relation)
                 try store(change, situation)
             }
             _ = try session.run("COMMIT")
+            changedEnums = []
             hasSettled = true
         }
         return hasSettled
@@ -196,14 +217,20 @@ final class SchemaKeeper {
         if let blocked = change.steps.first(where: { $0.isNeeded && !isAllowed($0) && !$0.reason.isEmpty }) {
             throw .refused(Self.refusal(change, blocked, relation, settings.schema))
         }
-        // Before anything here locks what they need.
-        var done: Set<String> = []
-        for step in allowed where step.isOutside {
-            if try runOutside(step, relation) { done.insert(step.sql) }
-        }
-        for step in allowed where !done.contains(step.sql) { try run(step, relation) }
+        try execute(allowed, relation)
         guard settings.schema != .none else { return }
         for note in change.notes { logger.warning(note, [("table", relation.table.description)]) }
+    }
+
+    private func execute(_ steps: [SchemaStep], _ relation: Relation) throws(TargetFailure) {
+        // Before anything here locks what they need.
+        var done: Set<String> = []
+        for step in steps where step.isOutside {
+            // A row with the label is of a later transaction, and gets one of its own here as well when it is refused.
+            if let name = step.enumeration, changedEnums.contains(name) { continue }
+            if try runOutside(step, relation) { done.insert(step.sql) }
+        }
+        for step in steps where !done.contains(step.sql) { try run(step, relation) }
     }
 
     private func isAllowed(_ step: SchemaStep) -> Bool {
@@ -257,6 +284,7 @@ final class SchemaKeeper {
         }
         logger.info("changing the target", [("table", relation.table.description), ("statement", step.sql)])
         hasChanged = true
+        if let name = step.enumeration { changedEnums.insert(name) }
         guard step.isOptional || step.conversion != nil || step.fallback != nil else {
             _ = try explained(step.sql, relation) { () throws(TargetFailure) in _ = try session.run(step.sql) }
             return

@@ -18,7 +18,8 @@ final class SourceTables {
         column_type_oids bigint[] NOT NULL, target_names text[] NOT NULL, target_types text[] NOT NULL, \
         column_defaults text[] NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(), \
         last_number int NOT NULL DEFAULT 0, generated_names text[] NOT NULL DEFAULT '{}', \
-        generated_numbers int[] NOT NULL DEFAULT '{}', generated_expressions text[] NOT NULL DEFAULT '{}', PRIMARY KEY (pipeline, source_oid));
+        generated_numbers int[] NOT NULL DEFAULT '{}', generated_expressions text[] NOT NULL DEFAULT '{}', \
+        followed_from pg_lsn, PRIMARY KEY (pipeline, source_oid));
         """
 
     /// What a table that an earlier version of Weir made has not.
@@ -26,13 +27,14 @@ final class SourceTables {
         ALTER TABLE weir.source_tables ADD COLUMN IF NOT EXISTS last_number int NOT NULL DEFAULT 0, \
         ADD COLUMN IF NOT EXISTS generated_names text[] NOT NULL DEFAULT '{}', \
         ADD COLUMN IF NOT EXISTS generated_numbers int[] NOT NULL DEFAULT '{}', \
-        ADD COLUMN IF NOT EXISTS generated_expressions text[] NOT NULL DEFAULT '{}';
+        ADD COLUMN IF NOT EXISTS generated_expressions text[] NOT NULL DEFAULT '{}', \
+        ADD COLUMN IF NOT EXISTS followed_from pg_lsn;
         """
 
     /// Whether the table is there with all its columns, as an SQL condition.
     static let isThereSQL = """
         EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'generated_expressions' AND NOT a.attisdropped
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'followed_from' AND NOT a.attisdropped
             WHERE n.nspname = 'weir' AND c.relname = 'source_tables')
         """
 
@@ -74,6 +76,7 @@ final class SourceTables {
                     table: TableName(schema: text(3), name: text(4)), columns: [], primaryKey: [],
                     storage: result.integer(row: row, column: 6) ?? 0,
                     lastNumber: result.integer(row: row, column: 14) ?? 0,
+                    followedFrom: result.string(row: row, column: 16).flatMap { LSN($0) },
                     targetOID: result.integer(row: row, column: 5) ?? 0)
             }
             guard let name = result.string(row: row, column: 8) else { continue }
@@ -112,8 +115,17 @@ final class SourceTables {
                 Self.array(columns.map(\.target)), Self.array(columns.map(\.type)),
                 Self.array(columns.map(\.defaultExpression)), "\(table.lastNumber)",
                 Self.array(generated.map(\.name)), Self.array(generated.map { "\($0.number)" }),
-                Self.array(generated.map(\.expression)),
+                Self.array(generated.map(\.expression)), table.followedFrom?.description,
             ])
+    }
+
+    /// Notes that changes may pass untold from now on. Outside of a transaction.
+    func stopFollowing() throws(TargetFailure) {
+        let there = try session.run("SELECT \(Self.isThereSQL)")
+        guard there.boolean(row: 0, column: 0) == true else { return }
+        _ = try session.run(
+            "UPDATE weir.source_tables SET followed_from = NULL WHERE pipeline = $1 AND followed_from IS NOT NULL",
+            [pipeline])
     }
 
     /// Forgets a table that the source has dropped.
@@ -141,7 +153,7 @@ final class SourceTables {
     private static let readSQL = """
         SELECT t.source_oid, t.source_schema, t.source_table, t.schema_name, t.table_name, t.target_oid, t.storage,
             c.is_key, c.name, c.number, c.type_oid, c.target, c.type, c.default_text, t.last_number,
-            c.expression
+            c.expression, t.followed_from
         FROM weir.source_tables t
         LEFT JOIN LATERAL (
             SELECT true AS is_key, k.name, NULL::int AS number, NULL::bigint AS type_oid, NULL::text AS target,
@@ -164,10 +176,10 @@ final class SourceTables {
         INSERT INTO weir.source_tables (pipeline, source_oid, system_identifier, source_schema, source_table,
             schema_name, table_name, target_oid, storage, primary_key, column_names, column_numbers, column_type_oids,
             target_names, target_types, column_defaults, last_number, generated_names, generated_numbers,
-            generated_expressions)
+            generated_expressions, followed_from)
         VALUES ($1, $2::bigint, $3::numeric, $4, $5, $6, $7, $8::bigint, $9::bigint, $10::text[], $11::text[],
             $12::int[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::int,
-            $18::text[], $19::int[], $20::text[])
+            $18::text[], $19::int[], $20::text[], $21::pg_lsn)
         ON CONFLICT (pipeline, source_oid) DO UPDATE SET system_identifier = EXCLUDED.system_identifier,
             source_schema = EXCLUDED.source_schema, source_table = EXCLUDED.source_table,
             schema_name = EXCLUDED.schema_name, table_name = EXCLUDED.table_name, target_oid = EXCLUDED.target_oid,
@@ -176,6 +188,7 @@ final class SourceTables {
             target_names = EXCLUDED.target_names, target_types = EXCLUDED.target_types,
             column_defaults = EXCLUDED.column_defaults, last_number = EXCLUDED.last_number,
             generated_names = EXCLUDED.generated_names, generated_numbers = EXCLUDED.generated_numbers,
-            generated_expressions = EXCLUDED.generated_expressions, applied_at = now()
+            generated_expressions = EXCLUDED.generated_expressions, followed_from = EXCLUDED.followed_from,
+            applied_at = now()
         """
 }

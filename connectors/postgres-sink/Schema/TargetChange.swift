@@ -13,6 +13,8 @@ struct SchemaStep: Sendable, Equatable {
     var reason: String
     /// Runs in a session of its own, before: its effect cannot be used in the transaction that made it.
     var isOutside = false
+    /// The enum that it changes.
+    var enumeration: TableName?
     /// A failure is logged and stops nothing.
     var isOptional = false
     /// Rows that are there would get values that nobody knows; nil when there can be none.
@@ -110,6 +112,10 @@ struct SchemaSituation {
     var factsHold = true
     /// The same of users' types.
     var typesHold = true
+    /// The columns are those of the version before: the source tells of every change, and told of none.
+    var isContinued = false
+    /// `AppliedTable.followedFrom` of the version at hand.
+    var followedFrom: LSN?
     /// What the pipeline has applied of the relation's types, by OID.
     var knownTypes: [UInt32: AppliedType] = [:]
     /// Rows with labels or attributes that the target does not know were refused.

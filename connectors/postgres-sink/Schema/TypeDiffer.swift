@@ -17,6 +17,8 @@ struct TypeDiffer {
     ///   - elements: OIDs of others, of arrays those of their elements.
     init(_ situation: SchemaSituation, used: [ColumnType], elements: Set<UInt32> = []) {
         self.situation = situation
+        // Nothing has changed, whatever the catalog has by now.
+        if situation.isContinued, !isNeeded { return }
         let types = situation.relation.details?.types ?? []
         let oids = elements.union(used.map(Self.elementOID))
         let last = types.lastIndex { oids.contains($0.oid) } ?? -1
@@ -41,23 +43,6 @@ struct TypeDiffer {
         for (part, name) in zip(type.parts, names) where there.contains(name) { parts[part] = name }
         known.append(AppliedType(oid: type.oid, name: type.name, parts: parts))
     }
-
-    /// The definition is the one of this point of the log.
-    private func isExact(_ type: UserType) -> Bool {
-        type.isOfLog || situation.relation.details?.typesAsOf == nil
-    }
-
-    /// Whether a step of this level is run, or stops everything when it is not.
-    private func isRun(_ level: SchemaStep.Level) -> Bool {
-        switch situation.mode {
-        case .none: isNeeded
-        case .additive: isNeeded || level == .additive
-        case .full: true
-        }
-    }
-
-    /// Rows are not before the definition any more, or one has shown that it is needed.
-    private func isDue(_ type: UserType) -> Bool { type.isOfLog || situation.typesHold || isNeeded }
 
     private static func elementOID(_ type: ColumnType) -> UInt32 {
         if case .array(let element) = type.kind { return elementOID(element) }
@@ -85,23 +70,6 @@ struct TypeDiffer {
             SchemaStep(.additive, needed: true, sql, reason: "Type \(type.name) is missing on the target"))
     }
 
-    /// Labels that are not there, with their places.
-    private static func missing(
-        _ wanted: [String], _ labels: inout [String]
-    ) -> [(label: String, place: TargetDefinition.LabelPlace)] {
-        var missing: [(label: String, place: TargetDefinition.LabelPlace)] = []
-        for (index, label) in wanted.enumerated() where !labels.contains(label) {
-            if let next = wanted[(index + 1)...].first(where: labels.contains) {
-                missing.append((label, .before(next)))
-                labels.insert(label, at: labels.firstIndex(of: next) ?? labels.count)
-            } else {
-                missing.append((label, .last))
-                labels.append(label)
-            }
-        }
-        return missing
-    }
-
     // MARK: - Comparison
 
     private mutating func compare(_ source: UserType, _ target: UserType) {
@@ -114,150 +82,11 @@ struct TypeDiffer {
     }
 
     private mutating func compareLabels(_ type: UserType, _ wanted: [String], _ there: [String]) {
-        guard
-            let change = PartChange(type, wanted: wanted, there: there, known: situation.knownTypes[type.oid])
-        else {
-            guessLabels(type, wanted, there)
-            return
-        }
-        var labels = there
-        let reused = reusedLabels(type, wanted)
-        if !reused.isEmpty, !isExact(type), !change.renamed.isEmpty {
-            exchange(type, change, wanted, there, reused)
-            return
-        }
-        // Rows with the old label may still come, until one with the new one was refused.
-        if isDue(type), change.renamed.isEmpty || isRun(.full) {
-            let moves = change.renamed.map { ($0.from, $0.to) }
-            for move in Renaming.steps(moves, among: Set(there)) {
-                rename(type.name, move.from, to: move.to)
-                labels = labels.map { $0 == move.from ? move.to : $0 }
-            }
-            addLabels(type.name, wanted, &labels)
-            keep(type, wanted, isRun(.additive) ? labels : there)
-            return
-        }
-        if !isDue(type) { hasOpenFacts = true }
-        let old = Dictionary(uniqueKeysWithValues: change.renamed.map { ($0.part, $0.from) })
-        let names = zip(type.parts, wanted).map { old[$0] ?? $1 }
-        // One whose name another label still has waits for that one.
-        let fresh = names.enumerated().filter { index, name in
-            !labels.contains(name) || names.firstIndex(of: name) == index
-        }.map(\.element)
-        addLabels(type.name, fresh, &labels)
-        keepLabels(type, names, isRun(.additive) ? labels : there)
-    }
-
-    /// Names that another label had before.
-    private func reusedLabels(_ type: UserType, _ wanted: [String]) -> [String] {
-        let before = situation.knownTypes[type.oid]?.parts ?? [:]
-        let parts = Dictionary(before.map { ($0.value, $0.key) }) { first, _ in first }
-        return zip(type.parts, wanted).filter { part, name in parts[name].map { $0 != part } ?? false }.map(\.1)
-    }
-
-    /// Values with such a label are of either, and nothing tells of which.
-    private mutating func exchange(
-        _ type: UserType, _ change: PartChange, _ wanted: [String], _ there: [String], _ reused: [String]
-    ) {
-        var statements: [String] = []
-        var labels = there
-        for move in Renaming.steps(change.renamed.map { ($0.from, $0.to) }, among: Set(there)) {
-            statements.append(TargetDefinition.renameLabel(type.name, move.from, to: move.to))
-            labels = labels.map { $0 == move.from ? move.to : $0 }
-        }
-        for (label, place) in Self.missing(wanted, &labels) {
-            statements.append(TargetDefinition.addLabel(type.name, label, place))
-        }
-        doubts.append(
-            TargetChange.Doubt(
-                what:
-                    "labels of type \(type.name) were renamed, and \(reused.joined(separator: ", ")) is another one now: "
-                    + "which values are of before is not told",
-                readings: [
-                    "\(statements.joined(separator: " ")) and, once these rows are applied, "
-                        + "weir backfill --table \(situation.relation.origin)"
-                ]))
-    }
-
-    /// The same with names that two may want: the first has it.
-    private mutating func keepLabels(_ type: UserType, _ names: [String], _ there: [String]) {
-        var parts: [UInt32: String] = [:]
-        var given = Set<String>()
-        let before = situation.knownTypes[type.oid]?.parts ?? [:]
-        let order = type.parts.indices.sorted { before[type.parts[$0]] != nil && before[type.parts[$1]] == nil }
-        for index in order where there.contains(names[index]) && given.insert(names[index]).inserted {
-            parts[type.parts[index]] = names[index]
-        }
-        known.append(AppliedType(oid: type.oid, name: type.name, parts: parts))
-    }
-
-    private mutating func rename(_ name: TableName, _ label: String, to new: String) {
-        steps.append(
-            SchemaStep(
-                .full, needed: isNeeded, TargetDefinition.renameLabel(name, label, to: new),
-                reason: "A label of \(name) has another name"))
-    }
-
-    /// PostgreSQL never drops a label: one that only the target has was renamed at the source, or is the target's own.
-    private mutating func guessLabels(_ type: UserType, _ wanted: [String], _ there: [String]) {
-        let name = type.name
-        let gone = there.filter { !wanted.contains($0) }
-        var labels = there
-        var unclear: Set<String> = []
-        for label in gone {
-            let from = there.firstIndex(of: label) ?? 0
-            let before = there[..<from].last { wanted.contains($0) }
-            let after = there[from...].first { wanted.contains($0) }
-            let lower = before.flatMap { wanted.firstIndex(of: $0) } ?? -1
-            let upper = after.flatMap { wanted.firstIndex(of: $0) } ?? wanted.count
-            guard lower < upper else { continue }
-            let fresh = wanted[(lower + 1)..<upper].filter { !there.contains($0) }
-            let rivals = gone.filter { other in
-                guard let place = there.firstIndex(of: other) else { return false }
-                let low = before.flatMap { there.firstIndex(of: $0) } ?? -1
-                return place > low && place < after.flatMap { there.firstIndex(of: $0) } ?? there.count
-            }
-            guard let place = rivals.firstIndex(of: label), fresh.count == rivals.count else {
-                unclear.formUnion(fresh)
-                if !fresh.isEmpty { doubt(type, label, fresh) }
-                continue
-            }
-            labels = labels.map { $0 == label ? fresh[place] : $0 }
-            // Rows with the old label may still come, until one with the new one was refused.
-            guard isDue(type) else {
-                hasOpenFacts = true
-                continue
-            }
-            rename(name, label, to: fresh[place])
-        }
-        addLabels(name, wanted.filter { !unclear.contains($0) }, &labels)
-        // Nothing is known of one that is not told yet.
-        if isDue(type), unclear.isEmpty, labels.filter(Set(wanted).contains) == wanted {
-            keep(type, wanted, isRun(.additive) && (gone.isEmpty || isRun(.full)) ? labels : there)
-        }
-    }
-
-    /// A label is gone where others are new: one of them is its new name. None is added before that is told, because
-    /// the name could not be given any more.
-    private mutating func doubt(_ type: UserType, _ label: String, _ fresh: [String]) {
-        guard isDue(type) else {
-            hasOpenFacts = true
-            return
-        }
-        guard isNeeded || situation.mode == .full else { return }
-        doubts.append(
-            TargetChange.Doubt(
-                what: "label \(label) of type \(type.name) has another name",
-                readings: fresh.map { TargetDefinition.renameLabel(type.name, label, to: $0) }))
-    }
-
-    private mutating func addLabels(_ name: TableName, _ wanted: [String], _ labels: inout [String]) {
-        for (label, place) in Self.missing(wanted, &labels) {
-            steps.append(
-                SchemaStep(
-                    .additive, needed: isNeeded, TargetDefinition.addLabel(name, label, place),
-                    reason: "A label of type \(name) is missing on the target", outside: true))
-        }
+        let labels = LabelDiffer(situation, type, wanted: wanted, there: there)
+        steps += labels.steps
+        doubts += labels.doubts
+        hasOpenFacts = hasOpenFacts || labels.hasOpenFacts
+        if let after = labels.known { known.append(after) }
     }
 
     private mutating func compareDomains(_ type: UserType, _ wanted: UserType.Domain, _ there: UserType.Domain) {
@@ -293,15 +122,15 @@ struct TypeDiffer {
         let renamed = Set(change.renamed.map(\.to))
         let kept = Set(old).subtracting(change.dropped).subtracting(change.renamed.map(\.from)).union(renamed)
         let added = wanted.filter { !kept.contains($0.name) }
-        if !change.dropped.isEmpty, !added.isEmpty, !isExact(type) {
+        if !change.dropped.isEmpty, !added.isEmpty, !situation.isExact(type) {
             exchange(type, change, added)
             return
         }
         let level: SchemaStep.Level = change.renamed.isEmpty && change.dropped.isEmpty ? .additive : .full
         let isChanged = level == .full || !added.isEmpty
         // Rows of the earlier form may still come, until one of the later was refused.
-        guard isDue(type) && isRun(level) || !isChanged else {
-            if !isDue(type) { hasOpenFacts = true }
+        guard situation.isDue(type) && situation.isRun(level) || !isChanged else {
+            if !situation.isDue(type) { hasOpenFacts = true }
             if let before = situation.knownTypes[type.oid] { known.append(before) }
             return
         }
@@ -369,12 +198,31 @@ struct TypeDiffer {
                     ]))
             return
         }
-        guard isDue(type) else {
+        guard situation.isDue(type) else {
             hasOpenFacts = true
             return
         }
         let change = PartChange(dropped: there.filter { !wanted.contains($0) }.map(\.name))
         for step in fieldSteps(type, change, wanted.filter { !there.contains($0) }) { steps.append(step) }
-        if isRun(change.dropped.isEmpty ? .additive : .full) { keep(type, wanted.map(\.name), wanted.map(\.name)) }
+        if situation.isRun(change.dropped.isEmpty ? .additive : .full) {
+            keep(type, wanted.map(\.name), wanted.map(\.name))
+        }
+    }
+}
+
+extension SchemaSituation {
+    /// The definition is the one of this point of the log.
+    func isExact(_ type: UserType) -> Bool { type.isOfLog || relation.details?.typesAsOf == nil }
+
+    /// Rows are not before the definition any more, or one has shown that it is needed.
+    func isDue(_ type: UserType) -> Bool { type.isOfLog || typesHold || wantsTypes }
+
+    /// Whether a step of this level, of a type, is run, or stops everything when it is not.
+    func isRun(_ level: SchemaStep.Level) -> Bool {
+        switch mode {
+        case .none: wantsTypes
+        case .additive: wantsTypes || level == .additive
+        case .full: true
+        }
     }
 }

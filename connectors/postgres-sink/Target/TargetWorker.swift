@@ -64,7 +64,7 @@ final class TargetWorker {
     /// Called once the source is open.
     func begin(
         _ source: SourceDescription, logger: Logger, isCancelled: @escaping () -> Bool
-    ) {
+    ) throws(WeirError) {
         self.source = source
         self.logger = logger
         session.isCancelled = isCancelled
@@ -73,7 +73,11 @@ final class TargetWorker {
                 "the target session is no replica: triggers and foreign keys of the target fire",
                 [("remedy", SessionRole.remedy(role: session.connection.user))])
         }
-        keeper.begin(source, logger: logger)
+        do throws(TargetFailure) {
+            try keeper.begin(source, logger: logger)
+        } catch {
+            throw Rejection.error(error, plan: nil, role: session.connection.user)
+        }
         book.onPlan = { plan in Self.remark(plan, logger) }
     }
 

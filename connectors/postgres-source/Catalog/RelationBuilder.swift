@@ -16,9 +16,10 @@ struct RelationBuilder {
     func forgetLabels() { types.forgetTold() }
 
     /// The relation a Relation message describes. `exact` is the table as of its point of the log, nil to take the
-    /// catalog of now.
+    /// catalog of now; `isFirst`: see `RelationDetails.isFirstOfStream`.
     func relation(
-        from message: RelationMessage, exact: CatalogTable? = nil, on connection: borrowing PGConnection
+        from message: RelationMessage, exact: CatalogTable? = nil, isFirst: Bool = false,
+        on connection: borrowing PGConnection
     ) throws(PGError) -> Relation {
         let table = if let exact { exact } else { try CatalogTable.load(oid: message.oid, on: connection) }
         // A label that was added since is no change of the table; this is the moment to see it.
@@ -41,7 +42,7 @@ struct RelationBuilder {
         let details = try RelationDetails(
             table, columns: message.columns.map { ($0.name, $0.typeOID) },
             generated: try generated(of: table, on: connection),
-            facts: exact == nil ? .now : .told(labels: types.told), on: connection)
+            facts: exact == nil ? .now(isFirst: isFirst) : .told(labels: types.told), on: connection)
         let identity: ReplicaIdentity =
             switch message.identity {
             case .primaryKey: .default

@@ -11,6 +11,13 @@ struct RelationCache {
     private var known: [UInt32: Relation] = [:]
     /// Definitions as of the point of the log that is read, from the event trigger.
     private var exact: [UInt32: CatalogTable] = [:]
+    /// Tables that a message of the trigger was about. Nil where not every change is told.
+    private var told: Set<UInt32>?
+
+    /// - Parameter isTold: the event trigger tells of every change.
+    init(isTold: Bool = false) {
+        if isTold { told = [] }
+    }
 
     /// A table whose name another one has now.
     struct Displaced {
@@ -25,7 +32,9 @@ struct RelationCache {
     ) throws(PGError) -> (relation: Relation, displaced: Displaced?) {
         // The trigger tells of no indexes besides the key's.
         let definition = try exact[message.oid]?.withUniqueIndex(on: connection)
-        let fresh = try relationBuilder.relation(from: message, exact: definition, on: connection)
+        let isFirst = known[message.oid] == nil && told.map { !$0.contains(message.oid) } ?? false
+        let fresh = try relationBuilder.relation(
+            from: message, exact: definition, isFirst: isFirst, on: connection)
         return try keep(fresh, on: connection)
     }
 
@@ -35,10 +44,14 @@ struct RelationCache {
         learning table: CatalogTable, columns: [String]?, on connection: borrowing PGConnection
     ) throws(PGError) -> (relation: Relation, displaced: Displaced?) {
         exact[table.oid] = table
+        note(table.oid)
         let table = try table.withUniqueIndex(on: connection)
         let relation = try relationBuilder.relation(of: table, columns: columns, isTold: true, on: connection)
         return try keep(relation, on: connection)
     }
+
+    /// Takes in that a message was about a table.
+    mutating func note(_ oid: UInt32) { _ = told?.insert(oid) }
 
     /// Takes in an enum's labels as of the point of the log that is read.
     func learn(_ labels: EnumLabels, of oid: UInt32) { relationBuilder.learn(labels, of: oid) }
@@ -46,6 +59,7 @@ struct RelationCache {
     /// Forgets all definitions that were told: one was missed. Tables are as the catalog has them, until the next one.
     mutating func forgetTold() {
         exact = [:]
+        told = nil
         relationBuilder.forgetLabels()
     }
 

@@ -31,10 +31,25 @@ extension DefinitionTrigger {
                 SELECT pg_catalog.array_agg(DISTINCT d.objid) INTO changed
                     FROM pg_catalog.pg_event_trigger_ddl_commands() d
                     WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass;
+                -- A composite type is a kind of table there. With each type those that are made of it.
+                WITH RECURSIVE made(oid, depth) AS (
+                    SELECT t.oid, 0 FROM pg_catalog.pg_type t
+                    WHERE t.oid = ANY (changed) OR t.typtype = 'c' AND t.typrelid IN (
+                        SELECT d.objid FROM pg_catalog.pg_event_trigger_ddl_commands() d
+                        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+                    UNION
+                    SELECT p.oid, m.depth + 1 FROM made m CROSS JOIN LATERAL (
+                        SELECT t.oid FROM pg_catalog.pg_type t WHERE t.typelem = m.oid OR t.typbasetype = m.oid
+                        UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngsubtype = m.oid
+                        UNION ALL SELECT r.rngmultitypid FROM pg_catalog.pg_range r WHERE r.rngtypid = m.oid
+                        UNION ALL SELECT t.oid FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t
+                            ON t.typrelid = a.attrelid AND t.typtype = 'c'
+                            WHERE a.atttypid = m.oid AND a.attnum > 0 AND NOT a.attisdropped) p
+                    WHERE m.depth < 32)
+                SELECT pg_catalog.array_agg(DISTINCT m.oid) INTO changed FROM made m;
                 SELECT tables || pg_catalog.array_agg(DISTINCT a.attrelid) INTO tables
-                    FROM pg_catalog.pg_type t JOIN pg_catalog.pg_attribute a
-                    ON a.atttypid IN (t.oid, t.typarray) AND NOT a.attisdropped AND a.attnum > 0
-                    WHERE t.oid = ANY (changed);
+                    FROM pg_catalog.pg_attribute a
+                    WHERE a.atttypid = ANY (changed) AND NOT a.attisdropped AND a.attnum > 0;
             END IF;
             WITH RECURSIVE family(relid) AS (
                 SELECT pg_catalog.unnest(tables)
@@ -47,9 +62,21 @@ extension DefinitionTrigger {
                     'labelOids', (SELECT pg_catalog.jsonb_agg(e.oid::pg_catalog.int8 ORDER BY e.enumsortorder)
                         FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)))
                 INTO types FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-                WHERE t.typtype = 'e' AND (t.oid = ANY (changed) OR EXISTS (
-                    SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY (tables) AND a.attnum > 0
-                    AND NOT a.attisdropped AND a.atttypid IN (t.oid, t.typarray)));
+                WHERE t.typtype = 'e' AND (t.oid = ANY (changed) OR t.oid IN (
+                    WITH RECURSIVE used(oid, depth) AS (
+                        SELECT a.atttypid, 0 FROM pg_catalog.pg_attribute a
+                        WHERE a.attrelid = ANY (tables) AND a.attnum > 0 AND NOT a.attisdropped
+                        UNION
+                        SELECT p.oid, u.depth + 1 FROM used u JOIN pg_catalog.pg_type b ON b.oid = u.oid
+                        CROSS JOIN LATERAL (
+                            SELECT b.typelem WHERE b.typlen = -1
+                            UNION ALL SELECT b.typbasetype
+                            UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r
+                                WHERE b.oid IN (r.rngtypid, r.rngmultitypid)
+                            UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a
+                                WHERE a.attrelid = b.typrelid AND a.attnum > 0 AND NOT a.attisdropped) p(oid)
+                        WHERE p.oid <> 0 AND u.depth < 32)
+                    SELECT u.oid FROM used u));
             SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                     'oid', c.oid::pg_catalog.int8, 'schema', n.nspname, 'name', c.relname, 'kind', c.relkind,
                     'persistence', c.relpersistence, 'identity', c.relreplident, 'partition', c.relispartition,

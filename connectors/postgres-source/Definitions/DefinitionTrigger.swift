@@ -18,7 +18,8 @@ enum DefinitionTrigger {
     static let installation: [String] = [
         "CREATE SCHEMA IF NOT EXISTS weir;",
         "CREATE TABLE IF NOT EXISTS weir.ddl_key (key uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid());",
-        "INSERT INTO weir.ddl_key SELECT WHERE NOT EXISTS (SELECT FROM weir.ddl_key);",
+        "ALTER TABLE weir.ddl_key ADD COLUMN IF NOT EXISTS installed_at pg_lsn;",
+        "INSERT INTO weir.ddl_key (installed_at) SELECT NULL WHERE NOT EXISTS (SELECT FROM weir.ddl_key);",
         "REVOKE ALL ON weir.ddl_key FROM PUBLIC;",
         """
         CREATE OR REPLACE FUNCTION weir.emit_ddl() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -33,6 +34,13 @@ enum DefinitionTrigger {
         "CREATE EVENT TRIGGER weir_ddl_drop ON sql_drop EXECUTE FUNCTION weir.emit_ddl();",
         "ALTER EVENT TRIGGER weir_ddl_end ENABLE ALWAYS;", "ALTER EVENT TRIGGER weir_ddl_drop ENABLE ALWAYS;",
     ]
+
+    /// Writes down since when it tells of everything: run once the installation is committed. An INSERT, because a
+    /// publication for all tables would refuse an UPDATE of a table without a key.
+    static let registration = """
+        INSERT INTO weir.ddl_key (key, installed_at) \
+        SELECT k.key, pg_catalog.pg_current_wal_insert_lsn() FROM weir.ddl_key k LIMIT 1;
+        """
 
     /// The statements that let a role read the key.
     static func grants(to role: String) -> [String] {
@@ -53,7 +61,15 @@ enum DefinitionTrigger {
         /// It is there, and the role may not read its key.
         case keyUnreadable
         /// It is there, with this key.
-        case installed(key: String)
+        case installed(Key)
+    }
+
+    /// What shows that a message is the trigger's.
+    struct Key: Equatable {
+        /// In every message.
+        var text: String
+        /// Changes that commit at this position or later are told; nil when that was not written down.
+        var since: LSN?
     }
 
     /// Looks for it.
@@ -72,13 +88,15 @@ enum DefinitionTrigger {
         guard found.integer(row: 0, column: 0, as: Int.self) == 2 else { return .missing }
         guard found.boolean(row: 0, column: 1) == true else { return .keyUnreadable }
         let key = try connection.query(
-            "SELECT key::text FROM weir.ddl_key LIMIT 1", operation: "read the trigger's key")
-        return key.string(row: 0, column: 0).map { .installed(key: $0) } ?? .missing
+            "SELECT pg_catalog.min(key::text), pg_catalog.max(installed_at) FROM weir.ddl_key",
+            operation: "read the trigger's key")
+        guard let text = key.string(row: 0, column: 0) else { return .missing }
+        return .installed(Key(text: text, since: key.string(row: 0, column: 1).flatMap { LSN($0) }))
     }
 
     /// The key of the trigger, for a run that wants it; installs it where the role is a superuser. Throws
     /// `permission-denied` with what an administrator has to do.
-    static func require(on connection: borrowing PGConnection, _ logger: Logger) throws(WeirError) -> String {
+    static func require(on connection: borrowing PGConnection, _ logger: Logger) throws(WeirError) -> Key {
         guard connection.serverVersion >= 140000 else {
             throw WeirError(
                 .serverMisconfigured, stage: .source, "`source.ddl: trigger` needs PostgreSQL 14 or newer",
@@ -93,6 +111,7 @@ enum DefinitionTrigger {
             if found == .missing, role.boolean(row: 0, column: 0) == true {
                 logger.info("installing the event trigger for `source.ddl: trigger`")
                 try connection.execute(installation.joined(separator: "\n"), operation: "install the event trigger")
+                try connection.execute(registration, operation: "install the event trigger")
                 if case .installed(let key) = try status(on: connection) { return key }
             }
         } catch {

@@ -38,6 +38,10 @@ struct StartPlan: Equatable {
         case copyOnly
         /// Do not start.
         case refuse(WeirError)
+
+        var isRefusal: Bool {
+            if case .refuse = self { true } else { false }
+        }
     }
 
     /// What to do.

@@ -24,6 +24,8 @@ struct StreamReader: ~Copyable {
         var heartbeat: PostgresSourceSettings.Heartbeat?
         /// The key of the event trigger's messages; nil to leave them unread.
         var definitionKey: String?
+        /// The event trigger tells of every change in the stream.
+        var isTold = false
         /// Ask for values in binary form.
         var isBinary = false
         /// What becomes of text that is not UTF-8, where the server does not check it.
@@ -53,7 +55,7 @@ struct StreamReader: ~Copyable {
 
     private var session: ReplicationSession
     private let catalog: PGConnection
-    private var relations = RelationCache()
+    private var relations: RelationCache
     private var assembler: ChangeAssembler
     private let settings: Settings
     private let logger: Logger
@@ -99,6 +101,7 @@ struct StreamReader: ~Copyable {
         self.catalog = catalog
         self.settings = settings
         self.logger = logger
+        relations = RelationCache(isTold: settings.isTold)
         assembler = ChangeAssembler(
             resume: settings.start, partial: settings.partial, selection: settings.selection,
             limits: settings.batchLimits, binaryOf: settings.isBinary ? version : nil,
@@ -280,6 +283,7 @@ struct StreamReader: ~Copyable {
         _ entry: DefinitionMessage.Table, _ message: DefinitionMessage
     ) throws(WeirError) {
         let table = entry.definition
+        relations.note(table.oid)
         let isFollowed =
             follower.map { $0.follows(table.oid) || $0.willFollow(table.name, isPartition: entry.isPartition) } ?? true
         guard isFollowed || assembler.knows(table.oid) else { return }
