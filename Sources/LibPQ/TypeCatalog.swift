@@ -18,6 +18,7 @@ public final class TypeCatalog {
         let base: UInt32
         let baseModifier: Int32
         let formatted: String
+        let delimiter: UInt8
     }
 
     private var cache: [Key: ColumnType] = [:]
@@ -74,7 +75,8 @@ public final class TypeCatalog {
         guard depth < Self.depthMax, let entry = try load(key, on: connection) else {
             return former[key] ?? ColumnType(oid: oid, modifier: modifier, name: "type \(oid)", kind: .other)
         }
-        let type = try build(key, entry, depth: depth, on: connection)
+        var type = try build(key, entry, depth: depth, on: connection)
+        type.arrayDelimiter = entry.delimiter
         cache[key] = type
         return type
     }
@@ -84,7 +86,8 @@ public final class TypeCatalog {
             """
             SELECT t.typname, n.nspname, t.typtype::text, t.typbasetype, t.typtypmod, \
             pg_catalog.format_type(t.oid, NULLIF($2::pg_catalog.int4, -1)), \
-            CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND t.oid NOT IN (22, 30) THEN t.typelem ELSE 0 END \
+            CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND t.oid NOT IN (22, 30) THEN t.typelem ELSE 0 END, \
+            t.typdelim::text \
             FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
             WHERE t.oid = $1::pg_catalog.oid
             """,
@@ -94,7 +97,8 @@ public final class TypeCatalog {
             name: result.string(row: 0, column: 0) ?? "", schema: result.string(row: 0, column: 1) ?? "",
             category: result.string(row: 0, column: 2) ?? "", element: result.integer(row: 0, column: 6) ?? 0,
             base: result.integer(row: 0, column: 3) ?? 0, baseModifier: result.integer(row: 0, column: 4) ?? -1,
-            formatted: result.string(row: 0, column: 5) ?? "")
+            formatted: result.string(row: 0, column: 5) ?? "",
+            delimiter: result.string(row: 0, column: 7)?.utf8.first ?? UInt8(ascii: ","))
     }
 
     private func build(

@@ -242,7 +242,12 @@ public struct TypeZoo: Sendable {
         Entry("array_numeric", "numeric[]", ["'{NaN,1.50,-0.00,NULL,1e100}'"]),
         Entry("array_float8", "float8[]", ["'{NaN,-0,Infinity,4.9e-324,0.1}'"]),
         Entry("array_money", "money[]", ["'{-1.5,NULL}'"]),
-        Entry("array_box", "box[]", ["'{(1,1),(0,0);(2,2),(1,1)}'"]),
+        Entry(
+            "array_box", "box[]",
+            [
+                "'{(1,1),(0,0);(2,2),(1,1)}'", "'{\"(1,1),(0,0)\";NULL}'", "'{NULL}'", "'{}'",
+                "'[2:3][-1:0]={{(0.1,-0),(-1,-1);NULL};{NULL;(1,1),(0,0)}}'",
+            ]),
         Entry("array_timestamptz", "timestamptz[]", ["'{\"0044-03-15 00:00:00+00 BC\",infinity,NULL}'"]),
         Entry("array_date", "date[]", ["'{-infinity,\"4713-01-01 BC\",5874897-12-31}'"]),
         Entry("array_interval", "interval[]", ["'{\"-1 mons +2 days -00:00:00.5\",NULL}'"]),

@@ -40,6 +40,10 @@ class Column:
     external: bool = False  # stored out of line when long
     generated: bool = False
 
+    @property
+    def refuses_null(self):
+        return self.required or self.type.required
+
     def ddl(self):
         text = f"{identifier(self.name)} {self.type.sql}"
         if self.generated:
@@ -197,7 +201,7 @@ class Generator:
 
     def value(self, column):
         rng = self.rng
-        if not column.required and rng.random() < 0.15:
+        if not column.refuses_null and rng.random() < 0.15:
             return "null"
         if column.external and rng.random() < 0.7:
             maker = column.type.big
@@ -213,7 +217,7 @@ class Generator:
             if column.name == "id":
                 values["id"] = str(row)
             elif not column.generated and not (column.default and self.rng.random() < 0.3):
-                if column.required or self.rng.random() < 0.9:
+                if column.refuses_null or self.rng.random() < 0.9:
                     values[column.name] = self.value(column)
         self.rows[table].append(row)
         return Change(table, "insert", row, values)

@@ -1,7 +1,7 @@
 """The types of columns the differential test draws from, each with values that are likely to be written differently."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
 WORDS = [
@@ -63,6 +63,7 @@ class Type:
     element: "Type | None" = None
     since: int = 0
     lost_with_null: bool = False  # an array of it with a NULL
+    required: bool = False  # the type itself refuses NULL
 
 
 def literal(text):
@@ -214,7 +215,8 @@ def array_of(element):
     """Its arrays: empty, with nulls, of several dimensions, with other bounds."""
 
     def elements(rng, limits, count):
-        return [None if rng.random() < 0.15 else element.value(rng, limits) for _ in range(count)]
+        return [
+            None if rng.random() < 0.15 and not element.required else element.value(rng, limits) for _ in range(count)]
 
     delimiter = ";" if element.sql == "box" else ","
 
@@ -234,7 +236,7 @@ def array_of(element):
     def big(rng, limits):
         return braces([element.value(rng, limits) for _ in range(2)] * 450)
 
-    lossy = element.family in ("money", "name", "interval", "varbit", "xml", "point", "domain", "domain_numeric")
+    lossy = element.family in ("money", "name", "interval", "varbit", "xml", "point", "domain", "domain_numeric", "array")
     name = element.sql + "[]"
     return Type(name, "array", value, big=big, known=element.known and not lossy, element=element, since=element.since)
 
@@ -306,6 +308,8 @@ def scalars():
     yield Type("zoo.instant", "domain", moment)
     yield Type("zoo.label", "domain", words, key=True)
     yield Type("zoo.inner_label", "domain", short_words(9))
+    yield Type("zoo.must", "domain", one_of(["-2147483648", "0", "7"]), key=True, default="9", required=True)
+    yield Type("zoo.must_label", "domain", short_words(12), required=True)
 
 
 def unknown():
@@ -319,8 +323,14 @@ def unknown():
         yield Type(sql, "unknown", one_of(values), known=False, since=140000 if sql == "int4multirange" else 0)
 
 
+def domains_over_arrays():
+    """To Debezium they are arrays; of arrays of them it knows nothing, and Weir has texts."""
+    for sql, element in {"zoo.numbers": "int4", "zoo.words": "text"}.items():
+        yield replace(array_of(next(t for t in scalars() if t.sql == element)), sql=sql)
+
+
 def catalog(version):
     """All types of a server of this version."""
-    singles = list(scalars()) + list(unknown())
+    singles = list(scalars()) + list(unknown()) + list(domains_over_arrays())
     arrays = [array_of(t) for t in singles if t.sql not in ("oidvector", "int2vector")]
     return [t for t in singles + arrays if t.since <= version]

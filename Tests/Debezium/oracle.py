@@ -12,7 +12,7 @@ from values import Number, Object, parse, show
 def is_asked(column):
     """Whether Weir's value of a column is PostgreSQL's text, or an array of it, and Debezium's may be missing."""
     leaf = column.type.element or column.type
-    return leaf.family in ("unknown", "vector", "name", "xml") or not column.type.known and leaf.family == "domain" \
+    return leaf.family in ("unknown", "vector", "name", "xml", "array") or not column.type.known and leaf.family == "domain" \
         and leaf.sql.endswith("label")
 
 

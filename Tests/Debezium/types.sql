@@ -10,3 +10,7 @@ create domain zoo.instant as timestamp(3);
 create domain zoo.label as varchar(40);
 create domain zoo.inner_label as zoo.label;
 create type zoo.span as range (subtype = float8);
+create domain zoo.must as int not null;
+create domain zoo.must_label as zoo.label not null;
+create domain zoo.numbers as int4[];
+create domain zoo.words as text[];

@@ -169,6 +169,13 @@ struct TextFormTests {
         #expect(text(json, type) == expected)
     }
 
+    @Test("arrays of a type with a delimiter of its own, with and without a modifier", arguments: [Int32(-1), 9])
+    func arraysWithADelimiter(modifier: Int32) {
+        var element = ColumnType(oid: 0, name: "geometry", kind: .other)
+        element.arrayDelimiter = UInt8(ascii: ":")
+        #expect(text(#"["a",null,"b:c",""]"#, .array(element), modifier: modifier) == #"{a:NULL:"b:c":""}"#)
+    }
+
     @Test("hstore, as a string or an object")
     func hstore() {
         let expected = "\"a\"=>\"1\", \"b\"=>NULL, \"q\\\"\"=>\"\\\\\""

@@ -51,6 +51,26 @@ import WeirTestKit
         }
     }
 
+    /// PostgreSQL takes a domain's from its base type.
+    @Test func arraysHaveTheirElementsDelimiter() throws {
+        let found = try describe(
+            """
+            CREATE DOMAIN frame AS box; CREATE TYPE mark;
+            CREATE FUNCTION mark_in(cstring) RETURNS mark LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+            CREATE FUNCTION mark_out(mark) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+            CREATE TYPE mark (INPUT = mark_in, OUTPUT = mark_out, LIKE = text, DELIMITER = ':');
+            CREATE DOMAIN label AS mark;
+            CREATE TABLE t (i int[], b box[], f frame[], m mark[], l label[])
+            """)
+        for (name, delimiter) in ["i": ",", "b": ";", "f": ";", "m": ":", "l": ":"] as [String: Character] {
+            guard case .array(let element) = found.types[name]?.kind else {
+                Issue.record("\(name) is no array")
+                continue
+            }
+            #expect(Character(UnicodeScalar(element.arrayDelimiter)) == delimiter, "\(name)")
+        }
+    }
+
     @Test func modifiersAreEffective() throws {
         let found = try describe(
             """

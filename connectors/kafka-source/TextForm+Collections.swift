@@ -29,16 +29,16 @@ extension TextForm {
             default:
                 item.removeAll(keepingCapacity: true)
                 try appendValue(index, of: tree, as: element, to: &item)
-                appendElement(item, to: &output)
+                appendElement(item, element.arrayDelimiter, to: &output)
             }
         }
         output.append(UInt8(ascii: "}"))
     }
 
     /// Quotes an element where it needs it. Source: `array_out` in PostgreSQL's arrayfuncs.c.
-    private func appendElement(_ item: [UInt8], to output: inout [UInt8]) {
+    private func appendElement(_ item: [UInt8], _ delimiter: UInt8, to output: inout [UInt8]) {
         let isNull = item.count == 4 && item.map({ $0 & 0xDF }) == Array("NULL".utf8)
-        guard item.isEmpty || isNull || item.contains(where: Self.needsQuotes) else {
+        guard item.isEmpty || isNull || item.contains(where: { $0 == delimiter || Self.needsQuotes($0) }) else {
             output.append(contentsOf: item)
             return
         }
@@ -50,8 +50,8 @@ extension TextForm {
     private static func needsQuotes(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "{"), UInt8(ascii: "}"), UInt8(ascii: ","),
-            UInt8(ascii: ";"), UInt8(ascii: " "), 0x09...0x0D:
-            // The semicolon parts the elements of box[] alone, but quoting never hurts.
+            UInt8(ascii: " "), 0x09...0x0D:
+            // The comma may part no elements of this array, but quoting never hurts.
             true
         default: false
         }

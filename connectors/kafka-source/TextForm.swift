@@ -60,9 +60,11 @@ struct TextForm {
     /// An array column's modifier is its elements'.
     private func inherited(_ element: ColumnType, from array: ColumnType) -> ColumnType {
         guard element.modifier < 0, array.modifier >= 0 else { return element }
-        return ColumnType(
+        var inherited = ColumnType(
             oid: element.oid, baseOID: element.baseOID, modifier: array.modifier, name: element.name,
             kind: element.kind)
+        inherited.arrayDelimiter = element.arrayDelimiter
+        return inherited
     }
 
     /// A string, number or boolean as PostgreSQL's input functions take it.

@@ -110,6 +110,7 @@ extension ConnectSchema {
     private static func array(
         _ element: ColumnType, _ type: ColumnType, _ options: DebeziumOptions
     ) -> ConnectSchema {
+        let element = element.asElement
         var inherited = element
         if element.modifier < 0 && type.modifier >= 0 {
             inherited = ColumnType(

@@ -144,6 +144,7 @@ struct ValuePlan {
             default: if element.oid != element.baseOID { return nil }
             }
         }
+        let element = element.asElement
         var inherited = element
         if element.modifier < 0 && type.modifier >= 0 {
             inherited = ColumnType(
@@ -197,12 +198,23 @@ struct ValuePlan {
         case .json, .jsonb: return ValuePlan(.json)
         case .hstore: return ValuePlan(.hstoreObject)
         case .array(let element):
-            let plan = flat(element)
+            let plan = flat(element.asElement)
             var array = ValuePlan(.arrayNested, scale: Int(plan.scale))
             array.element = plan.code
             array.delimiter = element.arrayDelimiter
             return array
         default: return ValuePlan(.string)
         }
+    }
+}
+
+extension ColumnType {
+    /// What an array's elements are written as: an array again, as only a domain over arrays can be, is a text there,
+    /// because arrays in arrays stand for dimensions.
+    var asElement: ColumnType {
+        guard case .array = kind else { return self }
+        var text = ColumnType(oid: oid, baseOID: baseOID, name: name, kind: .text)
+        text.arrayDelimiter = arrayDelimiter
+        return text
     }
 }

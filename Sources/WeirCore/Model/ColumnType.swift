@@ -31,14 +31,18 @@ public struct ColumnType: Hashable, Sendable {
     public let name: String
     /// The resolved kind.
     public let kind: Kind
+    /// What parts the elements in the text form of an array of this type: `typdelim`. A semicolon for box, a comma for
+    /// the other built-in types, and what a type's maker chose: a colon for PostGIS's geometry.
+    public var arrayDelimiter: UInt8
 
-    /// Makes a type from catalog facts.
+    /// Makes a type from catalog facts. `arrayDelimiter` is that of a built-in type of this kind.
     public init(oid: UInt32, baseOID: UInt32? = nil, modifier: Int32 = -1, name: String, kind: Kind) {
         self.oid = oid
         self.baseOID = baseOID ?? oid
         self.modifier = modifier
         self.name = name
         self.kind = kind
+        arrayDelimiter = kind == .box ? UInt8(ascii: ";") : UInt8(ascii: ",")
     }
 
     /// Precision of numeric (1 to 1000), nil when undeclared. Source: `make_numeric_typmod` in PostgreSQL's numeric.c.
@@ -53,9 +57,6 @@ public struct ColumnType: Hashable, Sendable {
 
     /// oidvector and int2vector: arrays to the catalog, but with a text form of their own.
     public var isVector: Bool { oid == 22 || oid == 30 }
-
-    /// What parts the elements in the text form of an array of this type: `typdelim`, a semicolon for box alone.
-    public var arrayDelimiter: UInt8 { kind == .box ? UInt8(ascii: ";") : UInt8(ascii: ",") }
 
     /// Fractional digits of time and timestamp types, 0 to 6; 6 when undeclared.
     public var fractionDigits: Int {

@@ -106,6 +106,24 @@ import WeirTestKit
         #expect(try bench.json("{(1,1);}", .type(.array(.type(.box)))) == nil)
     }
 
+    @Test func arraysOfATypeWithADelimiterOfItsOwn() throws {
+        var element = ColumnType(oid: 20000, name: "geometry", kind: .other)
+        element.arrayDelimiter = UInt8(ascii: ":")
+        let type = ColumnType(oid: 20001, name: "geometry[]", kind: .array(element))
+        for bench in [bench, flat] {
+            #expect(try bench.json(#"{01EF:NULL:"a:b":c,d}"#, type) == #"["01EF",null,"a:b","c,d"]"#)
+        }
+    }
+
+    /// Elements of a domain over arrays are arrays, and no dimensions.
+    @Test func arraysOfArrays() throws {
+        let domain = ColumnType(oid: 20000, baseOID: 1007, name: "numbers", kind: .array(.type(.int4)))
+        let type = ColumnType(oid: 20001, name: "numbers[]", kind: .array(domain))
+        for bench in [bench, flat] {
+            #expect(try bench.json(#"{"{1,NULL}",NULL,"{}"}"#, type) == #"["{1,NULL}",null,"{}"]"#)
+        }
+    }
+
     /// Recorded from Debezium 3.6.3.
     @Test func arraysThatDebeziumLoses() throws {
         var strict = bench
