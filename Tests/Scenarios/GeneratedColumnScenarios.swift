@@ -28,7 +28,8 @@ import WeirTestKit
             "INSERT INTO t (id, \"A b\") VALUES (100, '')", "UPDATE t SET gross = 5 WHERE id = 3",
         ],
         [
-            "ALTER TABLE t ALTER COLUMN gross DROP EXPRESSION", "UPDATE t SET net = 0 WHERE id = 2",
+            "ALTER TABLE t ALTER COLUMN gross DROP EXPRESSION, ALTER COLUMN gross SET DEFAULT 4",
+            "UPDATE t SET net = 0 WHERE id = 2",
             "UPDATE t SET gross = 5 WHERE id = 3",
         ],
         [

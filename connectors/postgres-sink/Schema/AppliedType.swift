@@ -16,6 +16,8 @@ struct PartChange: Equatable {
     var renamed: [Renamed] = []
     /// Names of those that are gone.
     var dropped: [String] = []
+    /// The target has the names of now: the earlier ones say nothing any more.
+    var isSettled = false
 
     /// A change by names alone.
     init(dropped: [String]) { self.dropped = dropped }
@@ -43,6 +45,7 @@ struct PartChange: Equatable {
         // PostgreSQL never changes the order.
         if there.filter(Set(new).contains) == new {
             // Nothing was renamed, or somebody has done it here.
+            isSettled = true
             dropped = gone.filter { !new.contains($0) }
         } else if there.filter(Set(old).contains) == old {
             renamed = renames.filter { $0.from != $0.to }

@@ -348,7 +348,9 @@ struct ColumnDiffer {
     private mutating func decorate(_ index: Int) {
         let column = relation.columns[index]
         guard let facts = column.details, facts.number != nil, let found = columns[column.name] else { return }
-        if let known = before[index], known.defaultExpression != facts.defaultExpression, !facts.isAltered {
+        // A generated column has none.
+        let isCompared = before[index] != nil || taken.contains(column.name)
+        if isCompared, before[index]?.defaultExpression != facts.defaultExpression, !facts.isAltered {
             if let expression = facts.defaultExpression, SourceExpression.isPortable(expression) {
                 steps.append(
                     SchemaStep(

@@ -25,7 +25,7 @@ struct LabelDiffer {
         self.there = there
         let before = situation.knownTypes[type.oid]
         if let change = PartChange(type, wanted: wanted, there: there, known: before) {
-            follow(change, before?.parts ?? [:])
+            follow(change, change.isSettled ? [:] : before?.parts ?? [:])
         } else {
             guess()
         }

@@ -33,10 +33,11 @@ extension DefinitionTrigger {
                     WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass;
                 -- A composite type is a kind of table there. With each type those that are made of it.
                 WITH RECURSIVE made(oid, depth) AS (
-                    SELECT t.oid, 0 FROM pg_catalog.pg_type t
-                    WHERE t.oid = ANY (changed) OR t.typtype = 'c' AND t.typrelid IN (
-                        SELECT d.objid FROM pg_catalog.pg_event_trigger_ddl_commands() d
-                        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+                    SELECT o, 0 FROM pg_catalog.unnest(changed) o
+                    UNION
+                    SELECT c.reltype, 0 FROM pg_catalog.pg_event_trigger_ddl_commands() d
+                    JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'c'
+                    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                     UNION
                     SELECT p.oid, m.depth + 1 FROM made m CROSS JOIN LATERAL (
                         SELECT t.oid FROM pg_catalog.pg_type t WHERE t.typelem = m.oid OR t.typbasetype = m.oid
