@@ -183,6 +183,48 @@ import WeirTestKit
         #expect(!(weir.errorLines + again.errorLines).contains { $0.contains("ddl_key") })
     }
 
+    /// The same name and type, told once and without a row: the next start must not take it for the column of before.
+    @Test func aColumnThatWasMadeAgainWithoutARow() throws {
+        let mirror = try Mirror(Self.table, definitions: .trigger)
+        try mirror.stop(try mirror.stream())
+        for round in 1...2 {
+            let weir = try mirror.stream()
+            try mirror.source.exec("ALTER TABLE t DROP COLUMN a, ADD COLUMN a text")
+            try mirror.sync(weir)
+            try mirror.stop(weir)
+            let again = try mirror.stream()
+            try mirror.source.exec("INSERT INTO t (id, a) VALUES (\(100 + round), 'new')")
+            try expectSame(mirror, again)
+            try mirror.stop(again)
+        }
+        // Untold: the trigger was off.
+        try mirror.source.exec("ALTER EVENT TRIGGER weir_ddl_end DISABLE; ALTER EVENT TRIGGER weir_ddl_drop DISABLE")
+        try mirror.source.exec("ALTER TABLE t DROP COLUMN a; ALTER TABLE t ADD COLUMN a text")
+        try mirror.source.exec(
+            "ALTER EVENT TRIGGER weir_ddl_end ENABLE ALWAYS; ALTER EVENT TRIGGER weir_ddl_drop ENABLE ALWAYS")
+        try mirror.source.exec("INSERT INTO t (id, a) VALUES (200, 'newer')")
+        let lines = try mirror.runUntilItStops()
+        #expect(lines.contains { $0.contains("column a was dropped and added again") }, "\(lines.suffix(3))")
+    }
+
+    /// Changes that no message tells of: a table of a type, and a trigger that fails.
+    @Test func whatTheEventTriggerMissesIsReadFromTheStream() throws {
+        let mirror = try Mirror(
+            """
+            CREATE TYPE addr AS (id int, a text); CREATE TABLE p OF addr (PRIMARY KEY (id));
+            INSERT INTO p VALUES (1, 'x'); CREATE TABLE q (id int PRIMARY KEY, a text); INSERT INTO q VALUES (1, 'x')
+            """, definitions: .trigger)
+        let weir = try mirror.stream()
+        try mirror.source.exec("ALTER TABLE p ALTER COLUMN a SET DEFAULT 'y'; INSERT INTO p VALUES (2)")
+        try mirror.source.exec("ALTER TYPE addr RENAME ATTRIBUTE a TO c CASCADE; INSERT INTO p VALUES (3, 'z')")
+        try expectSame(mirror, weir)
+        try mirror.source.exec("ALTER TABLE weir.ddl_key RENAME COLUMN key TO nokey")
+        try mirror.source.exec("ALTER TABLE q RENAME COLUMN a TO b; INSERT INTO q VALUES (2, 'y')")
+        try mirror.source.exec("ALTER TABLE weir.ddl_key RENAME COLUMN nokey TO key")
+        try expectSame(mirror, weir)
+        try mirror.stop(weir)
+    }
+
     /// A database that is a target itself, and the source of another one.
     @Test func whatWeirKeepsForItselfIsNoUsersTable() throws {
         let mirror = try Mirror(

@@ -15,6 +15,8 @@ public struct SchemaChange: Sendable, Equatable {
         case altered
         /// The table was dropped.
         case dropped
+        /// A change of some table could not be told: the relation says nothing.
+        case missed
 
         /// The word used in logs.
         public var name: String {
@@ -23,6 +25,7 @@ public struct SchemaChange: Sendable, Equatable {
             case .created: "created"
             case .altered: "altered"
             case .dropped: "dropped"
+            case .missed: "missed"
             }
         }
     }

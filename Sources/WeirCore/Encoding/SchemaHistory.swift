@@ -25,6 +25,7 @@ extension EncodingRun {
             let change = batch.schemaChanges[nextChange]
             if let row, (change.transaction, change.nextOrdinal) > (row.transaction, row.ordinal) { return }
             nextChange += 1
+            if change.kind == .missed { continue }
             let transaction = Int(change.transaction)
             let isPart = batch.transactions[transaction].xid != 0
             try enter(transaction, isPart: isPart, firstLSN: change.lsn, emit)
@@ -32,7 +33,7 @@ extension EncodingRun {
                 switch change.kind {
                 case .described, .created: "CREATE"
                 case .altered: "ALTER"
-                case .dropped: "DROP"
+                case .dropped, .missed: "DROP"
                 }
             try emitRecord(
                 Record(

@@ -87,6 +87,10 @@ import WeirCore
             isOfLog: false)
         #expect(labels.statements() == [])
         #expect(labels.differ().doubts.first?.readings.first?.contains("weir backfill --table s.t") == true)
+        labels.typesHold = false
+        #expect(labels.statements() == [] && labels.differ().hasOpenFacts && labels.differ().doubts.isEmpty)
+        labels.wantsTypes = true
+        #expect(labels.differ().doubts.count == 1)
         // Names that change places.
         labels = Labels(source: [1: "b", 2: "a"], known: [1: "a", 2: "b"], target: ["a", "b"])
         #expect(
@@ -112,12 +116,13 @@ import WeirCore
         #expect(labels.differ().known?.parts == [1: "sad", 3: "new"])
     }
 
-    @Test(arguments: [
-        ([("a", "b")], ["a"], ["a>b"]), ([("a", "b"), ("b", "c")], ["a", "b"], ["b>c", "a>b"]),
-        ([("a", "b"), ("b", "a")], ["a", "b"], ["a>weir_moving_1", "b>a", "weir_moving_1>b"]),
-        ([("a", "b")], ["a", "b"], []),
-        ([("a", "b"), ("b", "a")], ["a", "b", "weir_moving_1"], ["a>weir_moving_2", "b>a", "weir_moving_2>b"]),
-    ] as [([(String, String)], [String], [String])])
+    @Test(
+        arguments: [
+            ([("a", "b")], ["a"], ["a>b"]), ([("a", "b"), ("b", "c")], ["a", "b"], ["b>c", "a>b"]),
+            ([("a", "b"), ("b", "a")], ["a", "b"], ["a>weir_moving_1", "b>a", "weir_moving_1>b"]),
+            ([("a", "b")], ["a", "b"], []),
+            ([("a", "b"), ("b", "a")], ["a", "b", "weir_moving_1"], ["a>weir_moving_2", "b>a", "weir_moving_2>b"]),
+        ] as [([(String, String)], [String], [String])])
     func renamesThatAreInEachOthersWay(moves: [(String, String)], names: [String], expected: [String]) {
         let steps = Renaming.steps(moves.map { (from: $0.0, to: $0.1) }, among: Set(names))
         #expect(steps.map { "\($0.from)>\($0.to)" } == expected)

@@ -126,12 +126,16 @@ final class RowApplier {
         defer { keeper.statement = nil }
         do throws(TargetFailure) {
             switch change.kind {
-            case .described: return
+            // Without a command the next row tells.
+            case .described where change.command == nil: return
+            case .missed:
+                try channel.leave()
+                try keeper.miss(at: position)
             case .dropped:
                 try channel.leave()
                 try keeper.drop(relation)
                 book.forgetPlans()
-            case .created, .altered:
+            case .described, .created, .altered:
                 guard !relation.columns.isEmpty, relation.details != nil else { return }
                 try channel.leave()
                 let isKnown = try keeper.knows(relation.oid)

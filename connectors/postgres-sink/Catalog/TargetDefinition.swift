@@ -82,6 +82,12 @@ enum TargetDefinition {
         "ALTER TABLE \(table.sql) ADD COLUMN \(definition(column, collations));"
     }
 
+    /// ALTER TABLE that puts a generated column in the place of another one.
+    static func exchangeColumn(_ column: GeneratedColumn, in table: TableName, collations: Set<String>) -> String {
+        "ALTER TABLE \(table.sql) DROP COLUMN \(TableName.quote(column.name)), "
+            + "ADD COLUMN \(definition(column, collations));"
+    }
+
     /// ALTER TABLE that makes a generated column an ordinary one, with the values that it has.
     static func dropExpression(_ name: String, of table: TableName) -> String {
         alter(name, of: table, "DROP EXPRESSION")

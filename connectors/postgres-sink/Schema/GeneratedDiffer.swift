@@ -17,6 +17,10 @@ struct GeneratedDiffer {
     private(set) var made: [AppliedTable.Generated]
     /// The table as it is once `first` has run; nil when the table is made.
     private(set) var base: TargetTable?
+    /// For each of `made` that a step makes, by number, the step, and what was there before.
+    private(set) var making: [Int16: SchemaStep.Making] = [:]
+    /// Those that get another expression, by name.
+    private var exchanged: [String: AppliedTable.Generated] = [:]
     /// Columns that are generated no more, and keep their values.
     private(set) var taken: Set<String> = []
     /// OIDs of types of columns that are made.
@@ -57,7 +61,11 @@ struct GeneratedDiffer {
             guard let column = find(entry.name) else { continue }
             let expression = column.generatedFrom ?? ""
             let isInTheWay = displaced.contains { expression.isEmpty || SourceExpression.mentions(expression, $0) }
-            if isInTheWay { drop(entry, .additive, needed: true) }
+            guard isInTheWay else { continue }
+            drop(entry, .additive, needed: true)
+            notes.append(
+                "generated column \(entry.name) is made again because a column that it is computed from changes; the "
+                    + "target's own indexes on it are not")
         }
         for column in wanted { add(column) }
         noteOthers()
@@ -73,6 +81,7 @@ struct GeneratedDiffer {
             if !situation.factsHold { hasOpenFacts = true }
             return
         }
+        guard situation.mode != .none else { return }
         fresh = wanted
         usedTypes = Set(wanted.map(\.typeOID))
         made = wanted.map { AppliedTable.Generated(name: $0.name, number: $0.number, expression: $0.expression) }
@@ -127,7 +136,14 @@ struct GeneratedDiffer {
         guard let new = wanted.first(where: { $0.number == entry.number }),
             new.expression == entry.expression || new.expression == column.generatedFrom, new.type == column.type.name
         else {
-            drop(entry, .full, needed: false)
+            if wanted.contains(where: { $0.name == entry.name }) {
+                // In one statement: when it is refused, the column stays.
+                exchanged[entry.name] = entry
+                base?.columns.removeAll { $0.name == entry.name }
+                forget(entry)
+            } else {
+                drop(entry, .full, needed: false)
+            }
             return
         }
         if new.name != entry.name { rename(entry, to: new) }
@@ -207,10 +223,14 @@ struct GeneratedDiffer {
             if !situation.factsHold { hasOpenFacts = true }
             return
         }
-        last.append(
-            SchemaStep(
-                .additive, TargetDefinition.addColumn(column, to: table, collations: situation.collations),
-                optional: true))
+        guard situation.mode != .none else { return }
+        let again = exchanged[column.name]
+        let sql =
+            again == nil
+            ? TargetDefinition.addColumn(column, to: table, collations: situation.collations)
+            : TargetDefinition.exchangeColumn(column, in: table, collations: situation.collations)
+        last.append(SchemaStep(.additive, sql, optional: true))
+        making[column.number] = SchemaStep.Making(sql: sql, before: again)
         usedTypes.insert(column.typeOID)
         made.append(
             AppliedTable.Generated(name: column.name, number: column.number, expression: column.expression))

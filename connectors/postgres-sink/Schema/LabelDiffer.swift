@@ -44,14 +44,18 @@ struct LabelDiffer {
         let reused = zip(type.parts, wanted).filter { part, name in
             before.contains { $0.key != part && $0.value == name }
         }.map(\.1)
-        if !reused.isEmpty, !change.renamed.isEmpty, !situation.isExact(type) {
+        // Not before rows with labels of before, which the target would not have any more.
+        if !reused.isEmpty, !change.renamed.isEmpty, !situation.isExact(type), isDue {
             doubts.append(ambiguity(current, reused))
             return
         }
+        let isAmbiguous = !reused.isEmpty && !change.renamed.isEmpty
         // Rows with the old label may still come, until one with the new one was refused.
-        if isDue, change.renamed.isEmpty || situation.isRun(.full) {
+        if isDue, change.renamed.isEmpty || situation.isRun(.full) || isAmbiguous {
             let (added, renamed) = steps(from: current)
             steps = added + renamed
+            // No row would be refused.
+            if isAmbiguous { for index in steps.indices { steps[index].isNeeded = true } }
             keep(zip(wanted, current).map { situation.isRun(.additive) ? $0 : $1 })
             return
         }

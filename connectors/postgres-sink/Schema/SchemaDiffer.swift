@@ -65,6 +65,7 @@ struct SchemaDiffer {
             used = relation.columns.map(\.type)
         }
         change.known?.generated = generated.made
+        change.making.merge(generated.making) { _, new in new }
         change.notes += generated.notes
         change.hasOpenFacts = change.hasOpenFacts || generated.hasOpenFacts
         let types = TypeDiffer(situation, used: used, elements: generated.usedTypes)
@@ -191,7 +192,10 @@ struct SchemaDiffer {
             relation, notNull: notNull, withKey: keyIsExact, collations: situation.collations,
             generated: generated.fresh)
         var step = SchemaStep(.additive, needed: true, whole, reason: "The table is missing on the target")
-        if whole != plain { step.fallback = plain }
+        if whole != plain {
+            step.fallback = plain
+            for column in generated.fresh { change.making[column.number] = SchemaStep.Making(sql: whole) }
+        }
         steps.append(step)
         if !relation.primaryKey.isEmpty && !keyIsExact || !holds && relation.columns.contains(where: \.isNotNull) {
             change.hasOpenFacts = true

@@ -23,6 +23,8 @@ final class SchemaKeeper {
     private var settled: Set<TableName> = []
     /// Enums that the transaction at hand has changed: no other session gets at them until it is over.
     private var changedEnums: Set<TableName> = []
+    /// Statements that the target refused, of the change at hand.
+    private var refusedSteps: Set<String> = []
     /// Definitions were changed in the transaction at hand.
     private(set) var hasChanged = false
 
@@ -83,9 +85,18 @@ final class SchemaKeeper {
         if situation.wantsTypes { settled.insert(relation.table) }
     }
 
+    /// Takes in that the source could not tell of a change. In the transaction at hand.
+    func miss(at position: LSN) throws(TargetFailure) {
+        try tables.stopFollowing()
+        tables.forget()
+        hasChanged = true
+        if case .told = source.definitions { source.definitions = .told(since: LSN(position.rawValue + 1)) }
+    }
+
     /// Tells whether this version can only be the one before.
     private func follow(_ situation: inout SchemaSituation, _ position: LSN) {
-        guard case .told(let since) = source.definitions else { return }
+        // Changes without rows are not looked at there.
+        guard settings.schema != .none, case .told(let since) = source.definitions else { return }
         let from = situation.known?.followedFrom.flatMap { $0 >= since ? $0 : nil }
         situation.followedFrom = from ?? (position >= since ? position : nil)
         guard from != nil, let known = situation.known, let details = situation.relation.details,
@@ -198,6 +209,10 @@ final class SchemaKeeper {
             try types.store(type, of: systemIdentifier)
         }
         guard var known = change.known else { return }
+        for (number, making) in change.making where refusedSteps.contains(making.sql) {
+            known.generated.removeAll { $0.number == number }
+            if let before = making.before { known.generated.append(before) }
+        }
         known.targetOID = situation.target?.oid ?? 0
         if !change.steps.isEmpty || known.targetOID == 0 || situation.known?.table != known.table {
             known.targetOID = try catalog.table(known.table)?.oid ?? 0
@@ -223,6 +238,7 @@ final class SchemaKeeper {
     }
 
     private func execute(_ steps: [SchemaStep], _ relation: Relation) throws(TargetFailure) {
+        refusedSteps = []
         // Before anything here locks what they need.
         var done: Set<String> = []
         for step in steps where step.isOutside {
@@ -313,6 +329,7 @@ final class SchemaKeeper {
     }
 
     private func warn(_ step: SchemaStep, _ cause: PGError, _ relation: Relation) {
+        refusedSteps.insert(step.sql)
         logger.warning(
             "the target refused a part of the table's definition; rows are not affected",
             [("table", relation.table.description), ("statement", step.sql), ("cause", cause.description)])

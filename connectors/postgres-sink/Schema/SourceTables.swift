@@ -119,9 +119,10 @@ final class SourceTables {
             ])
     }
 
-    /// Notes that changes may pass untold from now on. Outside of a transaction.
+    /// Notes that changes may pass untold from now on.
     func stopFollowing() throws(TargetFailure) {
-        let there = try session.run("SELECT \(Self.isThereSQL)")
+        let there = try session.run(
+            "SELECT CASE WHEN \(Self.isThereSQL) THEN has_table_privilege('weir.source_tables', 'SELECT, UPDATE') END")
         guard there.boolean(row: 0, column: 0) == true else { return }
         _ = try session.run(
             "UPDATE weir.source_tables SET followed_from = NULL WHERE pipeline = $1 AND followed_from IS NOT NULL",

@@ -35,6 +35,14 @@ struct SchemaStep: Sendable, Equatable {
         var advice: String
     }
 
+    /// How a generated column comes to be.
+    struct Making: Sendable, Equatable {
+        /// The step's statement.
+        var sql: String
+        /// The column that stays when it is refused.
+        var before: AppliedTable.Generated?
+    }
+
     /// A warning about rows that are there.
     struct Caution: Sendable, Equatable {
         /// Tells whether there are such rows: a query with one boolean.
@@ -65,6 +73,8 @@ struct TargetChange: Sendable, Equatable {
     var doubts: [Doubt] = []
     /// What the map says afterwards; nil for relations that no PostgreSQL described.
     var known: AppliedTable?
+    /// Generated columns of `known` that steps make, by number.
+    var making: [Int16: SchemaStep.Making] = [:]
     /// What the map of types says afterwards.
     var knownTypes: [AppliedType] = []
     /// Other tables of the map that got another name: OID and name.

@@ -18,8 +18,11 @@ struct TypeDiffer {
     init(_ situation: SchemaSituation, used: [ColumnType], elements: Set<UInt32> = []) {
         self.situation = situation
         // Nothing has changed, whatever the catalog has by now.
-        if situation.isContinued, !isNeeded { return }
         let types = situation.relation.details?.types ?? []
+        if situation.isContinued, !isNeeded {
+            hasOpenFacts = !types.isEmpty && !situation.typesHold
+            return
+        }
         let oids = elements.union(used.map(Self.elementOID))
         let last = types.lastIndex { oids.contains($0.oid) } ?? -1
         for (index, type) in types.enumerated() {
@@ -122,19 +125,27 @@ struct TypeDiffer {
         let renamed = Set(change.renamed.map(\.to))
         let kept = Set(old).subtracting(change.dropped).subtracting(change.renamed.map(\.from)).union(renamed)
         let added = wanted.filter { !kept.contains($0.name) }
-        if !change.dropped.isEmpty, !added.isEmpty, !situation.isExact(type) {
+        // Not before rows of the earlier form, which the target could not take any more.
+        if !change.dropped.isEmpty, !added.isEmpty, !situation.isExact(type), situation.isDue(type) {
             exchange(type, change, added)
             return
         }
         let level: SchemaStep.Level = change.renamed.isEmpty && change.dropped.isEmpty ? .additive : .full
         let isChanged = level == .full || !added.isEmpty
         // Rows of the earlier form may still come, until one of the later was refused.
-        guard situation.isDue(type) && situation.isRun(level) || !isChanged else {
+        let isAmbiguous = !change.dropped.isEmpty && !added.isEmpty
+        guard situation.isDue(type) && (situation.isRun(level) || isAmbiguous) || !isChanged else {
             if !situation.isDue(type) { hasOpenFacts = true }
             if let before = situation.knownTypes[type.oid] { known.append(before) }
             return
         }
-        for step in fieldSteps(type, change, added) { steps.append(step) }
+        for var step in fieldSteps(type, change, added) {
+            // No row would be refused.
+            step.isNeeded = step.isNeeded || isAmbiguous
+            steps.append(step)
+        }
+        // A field may have the name of the one before: only this shows that it was done.
+        if isAmbiguous { steps.append(SchemaStep(.additive, needed: true, Self.forgetting(type))) }
         keep(type, names, names)
     }
 
@@ -165,6 +176,10 @@ struct TypeDiffer {
         return steps
     }
 
+    private static func forgetting(_ type: UserType) -> String {
+        "DELETE FROM weir.source_types WHERE type_oid = \(type.oid);"
+    }
+
     /// Values of before and behind cannot be told apart, and none of before is sent.
     private mutating func exchange(_ type: UserType, _ change: PartChange, _ added: [UserType.Field]) {
         let sql = fieldSteps(type, change, added).map(\.sql).joined(separator: " ")
@@ -174,7 +189,8 @@ struct TypeDiffer {
                 what: "composite type \(type.name) lost \(change.dropped.joined(separator: ", ")) and got \(names): "
                     + "which values are of before is not told",
                 readings: [
-                    "\(sql) and, once these rows are applied, weir backfill --table \(situation.relation.origin)"
+                    "\(sql) \(Self.forgetting(type)) and, once these rows are applied, "
+                        + "weir backfill --table \(situation.relation.origin)"
                 ]))
     }
 

@@ -30,6 +30,7 @@ struct RelationCache {
     mutating func relation(
         from message: RelationMessage, on connection: borrowing PGConnection
     ) throws(PGError) -> (relation: Relation, displaced: Displaced?) {
+        if let told = exact[message.oid], !Self.holds(told, message) { exact[message.oid] = nil }
         // The trigger tells of no indexes besides the key's.
         let definition = try exact[message.oid]?.withUniqueIndex(on: connection)
         let isFirst = known[message.oid] == nil && told.map { !$0.contains(message.oid) } ?? false
@@ -48,6 +49,13 @@ struct RelationCache {
         let table = try table.withUniqueIndex(on: connection)
         let relation = try relationBuilder.relation(of: table, columns: columns, isTold: true, on: connection)
         return try keep(relation, on: connection)
+    }
+
+    /// Whether a definition has the columns that the stream describes: a change of it was not told else.
+    private static func holds(_ table: CatalogTable, _ message: RelationMessage) -> Bool {
+        message.columns.allSatisfy { column in
+            table.columns.contains { $0.name == column.name && $0.typeOID == column.typeOID }
+        }
     }
 
     /// Takes in that a message was about a table.

@@ -13,6 +13,7 @@ extension DefinitionTrigger {
             types jsonb;
             definitions jsonb;
         BEGIN
+            SELECT k.key::pg_catalog.text INTO secret FROM weir.ddl_key k;
             IF tg_event = 'sql_drop' THEN
                 SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                         'oid', o.objid::pg_catalog.int8, 'schema', o.schema_name, 'name', o.object_name))
@@ -31,13 +32,16 @@ extension DefinitionTrigger {
                 SELECT pg_catalog.array_agg(DISTINCT d.objid) INTO changed
                     FROM pg_catalog.pg_event_trigger_ddl_commands() d
                     WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass;
-                -- A composite type is a kind of table there. With each type those that are made of it.
+                -- A composite type is a kind of table there.
+                SELECT changed || pg_catalog.array_agg(DISTINCT c.reltype) INTO changed
+                    FROM pg_catalog.pg_event_trigger_ddl_commands() d
+                    JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'c'
+                    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass;
+            END IF;
+            IF changed IS NOT NULL THEN
+                -- With each type those that are made of it.
                 WITH RECURSIVE made(oid, depth) AS (
                     SELECT o, 0 FROM pg_catalog.unnest(changed) o
-                    UNION
-                    SELECT c.reltype, 0 FROM pg_catalog.pg_event_trigger_ddl_commands() d
-                    JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'c'
-                    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                     UNION
                     SELECT p.oid, m.depth + 1 FROM made m CROSS JOIN LATERAL (
                         SELECT t.oid FROM pg_catalog.pg_type t WHERE t.typelem = m.oid OR t.typbasetype = m.oid
@@ -51,6 +55,11 @@ extension DefinitionTrigger {
                 SELECT tables || pg_catalog.array_agg(DISTINCT a.attrelid) INTO tables
                     FROM pg_catalog.pg_attribute a
                     WHERE a.atttypid = ANY (changed) AND NOT a.attisdropped AND a.attnum > 0;
+                SELECT tables || pg_catalog.array_agg(DISTINCT c.oid) INTO tables
+                    FROM pg_catalog.pg_class c WHERE c.reloftype = ANY (changed);
+            END IF;
+            IF tables IS NULL AND changed IS NULL AND dropped IS NULL THEN
+                RETURN;
             END IF;
             WITH RECURSIVE family(relid) AS (
                 SELECT pg_catalog.unnest(tables)
@@ -128,7 +137,6 @@ extension DefinitionTrigger {
                     statement, pg_catalog.length(tg_tag) + 20), '\s+', ' ', 'g')) NOT LIKE tg_tag || ' %' THEN
                 statement := NULL;
             END IF;
-            SELECT k.key::pg_catalog.text INTO secret FROM weir.ddl_key k;
             PERFORM pg_catalog.pg_logical_emit_message(true, 'weir.ddl', pg_catalog.jsonb_build_object(
                 'version', \#(version), 'key', secret, 'command', tg_tag, 'statement', statement, 'tables', definitions,
                 'dropped', dropped, 'enums', types)::pg_catalog.text);

@@ -18,12 +18,14 @@ enum DefinitionTrigger {
     static let installation: [String] = [
         "CREATE SCHEMA IF NOT EXISTS weir;",
         "CREATE TABLE IF NOT EXISTS weir.ddl_key (key uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid());",
-        "ALTER TABLE weir.ddl_key ADD COLUMN IF NOT EXISTS installed_at pg_lsn;",
+        "ALTER TABLE weir.ddl_key ADD COLUMN IF NOT EXISTS installed_at pg_lsn, "
+            + "ADD COLUMN IF NOT EXISTS triggers text;",
         "INSERT INTO weir.ddl_key (installed_at) SELECT NULL WHERE NOT EXISTS (SELECT FROM weir.ddl_key);",
         "REVOKE ALL ON weir.ddl_key FROM PUBLIC;",
         """
         CREATE OR REPLACE FUNCTION weir.emit_ddl() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER
-        SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $weir$
+        SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET jit = off
+        SET lock_timeout = '2s' AS $weir$
         \(body)
         $weir$;
         """,
@@ -38,8 +40,14 @@ enum DefinitionTrigger {
     /// Writes down since when it tells of everything: run once the installation is committed. An INSERT, because a
     /// publication for all tables would refuse an UPDATE of a table without a key.
     static let registration = """
-        INSERT INTO weir.ddl_key (key, installed_at) \
-        SELECT k.key, pg_catalog.pg_current_wal_insert_lsn() FROM weir.ddl_key k LIMIT 1;
+        INSERT INTO weir.ddl_key (key, installed_at, triggers) \
+        SELECT k.key, pg_catalog.pg_current_wal_insert_lsn(), (\(identitySQL)) FROM weir.ddl_key k LIMIT 1;
+        """
+
+    /// What changes when one of the two is made anew, switched off or on.
+    private static let identitySQL = """
+        SELECT pg_catalog.string_agg(e.oid::text || ' ' || e.xmin::text, ',' ORDER BY e.evtname) \
+        FROM pg_catalog.pg_event_trigger e WHERE e.evtname IN ('weir_ddl_end', 'weir_ddl_drop')
         """
 
     /// The statements that let a role read the key.
@@ -78,7 +86,7 @@ enum DefinitionTrigger {
             """
             SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_event_trigger e \
             JOIN pg_catalog.pg_proc f ON f.oid = e.evtfoid JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace \
-            WHERE e.evtname IN ('weir_ddl_end', 'weir_ddl_drop') AND e.evtenabled <> 'D' AND n.nspname = 'weir' \
+            WHERE e.evtname IN ('weir_ddl_end', 'weir_ddl_drop') AND e.evtenabled = 'A' AND n.nspname = 'weir' \
             AND pg_catalog.obj_description(f.oid, 'pg_proc') = $1), \
             COALESCE((SELECT pg_catalog.has_table_privilege(c.oid, 'SELECT') \
             AND pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') FROM pg_catalog.pg_class c \
@@ -88,8 +96,10 @@ enum DefinitionTrigger {
         guard found.integer(row: 0, column: 0, as: Int.self) == 2 else { return .missing }
         guard found.boolean(row: 0, column: 1) == true else { return .keyUnreadable }
         let key = try connection.query(
-            "SELECT pg_catalog.min(key::text), pg_catalog.max(installed_at) FROM weir.ddl_key",
-            operation: "read the trigger's key")
+            """
+            SELECT pg_catalog.min(k.key::text), \
+            pg_catalog.max(k.installed_at) FILTER (WHERE k.triggers = (\(identitySQL))) FROM weir.ddl_key k
+            """, operation: "read the trigger's key")
         guard let text = key.string(row: 0, column: 0) else { return .missing }
         return .installed(Key(text: text, since: key.string(row: 0, column: 1).flatMap { LSN($0) }))
     }
@@ -105,13 +115,19 @@ enum DefinitionTrigger {
         var found = Status.missing
         do throws(PGError) {
             found = try status(on: connection)
-            if case .installed(let key) = found { return key }
+            if case .installed(let key) = found, key.since != nil { return key }
             let role = try connection.query(
                 "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER", operation: "read pg_roles")
             if found == .missing, role.boolean(row: 0, column: 0) == true {
                 logger.info("installing the event trigger for `source.ddl: trigger`")
                 try connection.execute(installation.joined(separator: "\n"), operation: "install the event trigger")
                 try connection.execute(registration, operation: "install the event trigger")
+                if case .installed(let key) = try status(on: connection) { return key }
+            }
+            if case .installed(let key) = found {
+                guard role.boolean(row: 0, column: 0) == true else { return key }
+                // It was switched off, or made anew by hand: what passed meanwhile was not told.
+                try connection.execute(registration, operation: "register the event trigger")
                 if case .installed(let key) = try status(on: connection) { return key }
             }
         } catch {

@@ -264,6 +264,7 @@ struct StreamReader: ~Copyable {
         }
         if let failure = message.failure {
             relations.forgetTold()
+            assembler.miss(message.command)
             logger.warning(
                 "the event trigger failed at a command; its change is inferred from the stream",
                 [("command", message.command.tag), ("sqlstate", failure)])
