@@ -24,6 +24,39 @@ import WeirTestKit
         ("RENAME TO u", "INSERT INTO u (id, n) VALUES (100, 1)"),
     ]
 
+    /// The statement waits for somebody who reads the table.
+    @Test(arguments: changes.indices, Mirror.Definitions.allCases)
+    func insideOfAStatement(index: Int, definitions: Mirror.Definitions) throws {
+        let mirror = try Mirror(Self.table, definitions: definitions)
+        let first = try mirror.stream()
+        try mirror.sync(first)
+        let before = try Mirror.definitions(mirror.target)
+        let reader = try mirror.server.connect(mirror.targetDatabase)
+        try reader.exec("BEGIN; LOCK TABLE t IN ACCESS SHARE MODE")
+        let (change, row) = Self.changes[index]
+        // Made behind the rows, in a transaction of its own: the next row brings it again.
+        let isLater = definitions == .inferred && change.contains("GENERATED")
+        try mirror.source.exec(
+            "BEGIN; UPDATE t SET a = 'earlier' WHERE id = 1; ALTER TABLE t \(change); \(row); COMMIT")
+        // What the stream does not tell comes with the next rows.
+        try mirror.source.exec("INSERT INTO ticks VALUES (-1)")
+        let waiting = try Self.waitingForTable("t", mirror, first)
+        first.kill9()
+        // The session it left goes; the next agent gets to the same place.
+        let second = try mirror.stream()
+        if isLater { try mirror.source.exec("DELETE FROM t WHERE id = 2; INSERT INTO ticks VALUES (-2)") }
+        let again = try Self.waitingForTable("t", mirror, second, not: waiting)
+        second.kill9()
+        try Self.waitUntilGone(again, mirror)
+        try reader.exec("COMMIT")
+        #expect(try Mirror.definitions(mirror.target) == before)
+        #expect(try mirror.target.value("SELECT a FROM t WHERE id = 1") == (isLater ? "earlier" : "row 1"))
+        let third = try mirror.stream()
+        if isLater { try mirror.source.exec("DELETE FROM t WHERE id = 3") }
+        try expectSame(mirror, third)
+        try mirror.stop(third)
+    }
+
     /// Definitions are changed, and the rows that go with them are not all there.
     @Test(arguments: changes.indices, Mirror.Definitions.allCases)
     func betweenAStatementAndItsPosition(index: Int, definitions: Mirror.Definitions) throws {
@@ -176,10 +209,10 @@ import WeirTestKit
 
     /// Waits until a session waits for a lock on the table, and returns its number.
     private static func waitingForTable(
-        _ table: String, _ mirror: Mirror, _ weir: WeirProcess
+        _ table: String, _ mirror: Mirror, _ weir: WeirProcess, not other: String = "0"
     ) throws -> String {
         let sql = """
-            SELECT pid FROM pg_locks WHERE NOT granted AND relation = '\(table)'::regclass
+            SELECT pid FROM pg_locks WHERE NOT granted AND relation = '\(table)'::regclass AND pid <> \(other)
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             """
         guard eventually(timeout: .seconds(40), { try !weir.isRunning || mirror.target.value(sql) != nil }),

@@ -184,6 +184,9 @@ final class TableFollower {
         guard var publication = try load(on: catalog) else { return }
         if try extender.extend(publication, on: catalog), let now = try load(on: catalog) { publication = now }
         let listed = try TableLedger.listed(publication, on: catalog)
+        // Read after the list: a table made between the two waits for the next look, and is not taken for one that the
+        // publication leaves out.
+        if publication.isForAllTables, let now = try load(on: catalog) { publication = now }
         let published = Dictionary(publication.tables.map { ($0.oid, $0) }, uniquingKeysWith: { first, _ in first })
         var changed: [KnownTable] = []
         for table in listed {
