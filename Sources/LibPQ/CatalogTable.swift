@@ -69,7 +69,7 @@ public struct CatalogTable: Sendable, Equatable {
     public let hasActiveRowSecurity: Bool
     /// The comment.
     public let comment: String?
-    /// `pg_relation_filenode`, 0 for tables without storage.
+    /// `pg_class.relfilenode`, 0 for tables without storage.
     public let storage: UInt32
     /// All entries of `pg_attribute`, dropped and generated columns included.
     public let attributes: [SourceAttribute]
@@ -111,13 +111,13 @@ public struct CatalogTable: Sendable, Equatable {
             """
             SELECT n.nspname, c.relname, c.relkind::text, c.relreplident::text, \
             GREATEST(c.reltuples, 0)::pg_catalog.int8, pg_catalog.row_security_active(c.oid), \
-            pg_catalog.obj_description(c.oid, 'pg_class'), pg_catalog.pg_relation_filenode(c.oid) \
+            pg_catalog.obj_description(c.oid, 'pg_class'), c.relfilenode \
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
             WHERE c.oid = $1::pg_catalog.oid
             """,
             ["\(oid)"], operation: "read pg_class")
         guard result.rowCount == 1 else { return nil }
-        let (columns, attributes) = try columns(of: oid, on: connection)
+        let (columns, attributes, storage) = try columns(of: oid, on: connection)
         let numbers = Dictionary(columns.map { ($0.number, $0.name) }, uniquingKeysWith: { first, _ in first })
         let keys = try keys(of: oid, numbers: numbers, on: connection)
         let identity: ReplicaIdentity =
@@ -136,7 +136,7 @@ public struct CatalogTable: Sendable, Equatable {
             uniqueIndex: keys.primary.isEmpty ? try uniqueIndex(of: oid, numbers: numbers, on: connection) : [],
             estimatedRows: result.integer(row: 0, column: 4) ?? 0,
             hasActiveRowSecurity: result.boolean(row: 0, column: 5) ?? false,
-            comment: result.string(row: 0, column: 6), storage: result.integer(row: 0, column: 7) ?? 0,
+            comment: result.string(row: 0, column: 6), storage: storage ?? result.integer(row: 0, column: 7) ?? 0,
             attributes: attributes)
     }
 
@@ -165,7 +165,7 @@ public struct CatalogTable: Sendable, Equatable {
 
     private static func columns(
         of oid: UInt32, on connection: borrowing PGConnection
-    ) throws(PGError) -> ([CatalogColumn], [SourceAttribute]) {
+    ) throws(PGError) -> ([CatalogColumn], [SourceAttribute], storage: UInt32?) {
         let result = try connection.query(columnsSQL, ["\(oid)"], operation: "read pg_attribute")
         var columns: [CatalogColumn] = []
         var attributes: [SourceAttribute] = []
@@ -191,11 +191,12 @@ public struct CatalogTable: Sendable, Equatable {
                     hasDefault: column.defaultExpression != nil || column.identity != nil,
                     isGenerated: generated))
         }
-        return (columns, attributes)
+        return (columns, attributes, result.rowCount > 0 ? result.integer(row: 0, column: 11) : nil)
     }
 
-    /// `array_to_string` gives the only element of `attmissingval` as its type prints it. A partitioned table has none
-    /// of its own.
+    /// What older rows were filled with is gone once the table is rewritten: one statement tells both, because a change
+    /// may be committed between two. `array_to_string` gives the only element of `attmissingval` as its type prints it.
+    /// A partitioned table has none of its own.
     private static let columnsSQL = """
         SELECT CASE WHEN NOT a.attisdropped THEN a.attname END, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, \
         a.attgenerated::text, a.attidentity::text, pg_catalog.pg_get_expr(d.adbin, d.adrelid), \
@@ -207,7 +208,7 @@ public struct CatalogTable: Sendable, Equatable {
         SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree t ON i.inhparent = t.relid) \
         SELECT pg_catalog.array_to_string(x.attmissingval, '') \
         FROM tree p JOIN pg_catalog.pg_attribute x ON x.attrelid = p.relid \
-        WHERE x.attname = a.attname AND x.atthasmissing LIMIT 1) END \
+        WHERE x.attname = a.attname AND x.atthasmissing LIMIT 1) END, c.relfilenode \
         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
         LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
         LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \

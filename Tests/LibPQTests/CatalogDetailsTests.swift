@@ -19,6 +19,33 @@ import WeirTestKit
         return (table, details)
     }
 
+    /// A rewrite takes the fill away and gives another storage: whoever reads meanwhile sees both or none.
+    @Test func fillAndStorageAreOfOneMoment() async throws {
+        let server = try PrivatePostgres.shared()
+        let database = try server.createDatabase()
+        let setup = try server.connect(database)
+        try setup.exec("CREATE TABLE t (id int); INSERT INTO t VALUES (1)")
+        let connection = try PGConnection(ConnectionSettings(server.url(database: database)))
+        let name = TableName(schema: "public", name: "t")
+        for _ in 1...40 {
+            try setup.exec("ALTER TABLE t DROP COLUMN IF EXISTS b; ALTER TABLE t ADD COLUMN b int DEFAULT 5")
+            let first = try CatalogTable.load(name: name, on: connection)
+            let before = try #require(first)
+            let rewrite = Task {
+                try server.connect(database).exec("ALTER TABLE t ALTER COLUMN b TYPE bigint")
+            }
+            while true {
+                let loaded = try CatalogTable.load(name: name, on: connection)
+                let table = try #require(loaded)
+                let attribute = try #require(table.attributes.last)
+                let isFilled = attribute.fill == "5"
+                #expect(isFilled == (table.storage == before.storage) && isFilled == (attribute.typeOID == 23))
+                if !isFilled { break }
+            }
+            try await rewrite.value
+        }
+    }
+
     @Test func columnsHaveNumbersDefaultsIdentityCollationAndComments() throws {
         let (table, details) = try describe(
             """

@@ -116,7 +116,7 @@ public struct RelationDetails: Sendable {
     /// All entries of `pg_attribute`, rising by number: with them a column's number can be told even where the
     /// catalog is ahead of the log.
     public let attributes: [SourceAttribute]
-    /// `pg_relation_filenode`; another one means that the table was rewritten or truncated. 0 when there is none.
+    /// `pg_class.relfilenode`; another one means that the table was rewritten or truncated. 0 when there is none.
     public let storage: UInt32
     /// Where the log ended when the catalog was read: at a transaction that commits there or later these facts hold,
     /// until the table is described anew; before it they may be ahead of the rows. Nil when they are of the very point
