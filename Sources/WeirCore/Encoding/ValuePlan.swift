@@ -179,6 +179,8 @@ struct ValuePlan {
         // Debezium has a placeholder for no other element, and null is what becomes of its text.
         default: if options.strict { array.placeholder = .null }
         }
+        // Debezium tells it by the type's name, and knows no domain's.
+        if options.strict, type.oid != type.baseOID { array.placeholder = .null }
         return array
     }
 

@@ -76,6 +76,25 @@ import Testing
         #expect(Set(events.compactMap { $0.headers["weir-id"] }).count == 3)
     }
 
+    /// Debezium knows the placeholder of an array by the type's name, which a domain over it has not.
+    @Test(arguments: [true, false], [true, false])
+    func anUnchangedArrayIsAListOfThePlaceholder(isDomain: Bool, isStrict: Bool) throws {
+        let texts = ColumnType(
+            oid: isDomain ? 20_000 : 1009, baseOID: 1009, name: isDomain ? "words" : "text[]",
+            kind: .array(ColumnType(oid: 25, name: "text", kind: .text)))
+        var columns = orders.columns
+        columns[2] = Column(name: "big", type: texts, isIdentity: false, isNotNull: false)
+        let relation = Relation(
+            oid: 3, table: TableName(schema: "public", name: "lists"), columns: columns, identity: .default,
+            primaryKey: [0])
+        var settings = EncoderSettings(prefix: "weir")
+        settings.debezium.strict = isStrict
+        let events = try EncodingBench(settings).events(
+            batch(.update, new: ["a", "2", .unchanged], relation: relation))
+        let expected = isDomain && isStrict ? "null" : #"["__debezium_unavailable_value"]"#
+        #expect(rows(events[0].value)?.hasSuffix(#""big":\#(expected)}}"#) == true, "\(events)")
+    }
+
     @Test func aToastedKeyThatDidNotChangeIsTakenFromTheOldTuple() throws {
         let events = try EncodingBench().events(
             batch(.update, old: ["long", nil, nil], tuple: .key, new: [.unchanged, "2", "x"]))
