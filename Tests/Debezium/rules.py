@@ -66,7 +66,7 @@ class ValueRules:
         if weir is None:
             return "null-with-default" if column.default and not column.required else None
         if is_array:
-            return self.array_rule(leaf, debezium, weir)
+            return self.array_rule(kind, leaf, debezium, weir)
         if leaf.family == "name" and debezium == ("" if column.required else None) and isinstance(weir, str):
             return "name"
         if debezium is None and leaf.family == "bytea" and self.mode.get("binary", "").startswith("base64"):
@@ -99,7 +99,7 @@ class ValueRules:
             return "midnight"
         return None
 
-    def array_rule(self, leaf, debezium, weir):
+    def array_rule(self, kind, leaf, debezium, weir):
         if leaf.family in ("numeric", "domain_numeric", "negative_scale") and debezium is None:
             has_word = re.search(r"NaN|Infinity", weir if isinstance(weir, str) else show(weir))
             if has_word:
@@ -107,7 +107,7 @@ class ValueRules:
         if isinstance(weir, str) and isinstance(debezium, list) and all(item is None for item in debezium):
             return "several-dimensions" if is_nested(weir) else None
         if debezium is None:
-            return self.lost_array_rule(leaf, weir)
+            return self.lost_array_rule(kind, leaf, weir)
         if not isinstance(debezium, list) or not isinstance(weir, list) or len(debezium) != len(weir):
             return None
         pairs = [(a, b) for a, b in zip(debezium, weir) if show(a) != show(b)]
@@ -118,11 +118,12 @@ class ValueRules:
         rules = {self.scalar_rule(leaf, a, b) for a, b in pairs}
         return rules.pop() if len(rules) == 1 else None
 
-    def lost_array_rule(self, leaf, weir):
+    def lost_array_rule(self, kind, leaf, weir):
         """An array where Debezium has null."""
         numbers = [byte - 256 if byte > 127 else byte for byte in self.placeholder.encode()]
         is_placeholder = weir == [self.placeholder]
-        if leaf.family == "date" and self.mode.get("time.precision") == "connect":
+        is_domain = not kind.sql.endswith("[]")
+        if is_domain and leaf.family == "integer" or leaf.family == "date" and self.mode.get("time.precision") == "connect":
             is_placeholder = isinstance(weir, list) and show(weir) == show([Number(str(n)) for n in numbers])
         if is_placeholder:
             return "placeholder"
