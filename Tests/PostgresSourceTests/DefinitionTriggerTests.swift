@@ -156,7 +156,8 @@ import WeirTestKit
         try run.stop()
         #expect(
             run.log.story == [
-                "described public.t(id integer)", "insert public.t 1", "message other=mine", "insert public.t 2",
+                "described public.t(id integer)", "insert public.t 1", "missed", "message other=mine",
+                "insert public.t 2",
             ])
         #expect(run.log.identities.map(\.ordinal) == [1, 2, 3])
     }
@@ -192,7 +193,14 @@ import WeirTestKit
         try database.exec("ALTER TABLE weir.ddl_key RENAME TO gone")
         try connection.exec("CREATE TABLE u2 (id int); DROP TABLE u1")
         #expect(try connection.value("SELECT count(*) FROM u2") == "0")
-        #expect(run.log.waitForStory { $0 == ["created public.u1(id integer) by CREATE TABLE"] })
+        // It told of each that it could not tell of it: at the end of the commands, and where something was dropped.
+        #expect(
+            run.log.waitForStory {
+                $0.prefix(5) == [
+                    "created public.u1(id integer) by CREATE TABLE", "missed by ALTER TABLE", "missed by CREATE TABLE",
+                    "missed by DROP TABLE", "missed by DROP TABLE",
+                ]
+            }, "\(run.log.story)")
         try run.stop()
         #expect(throws: TestKitError.self) { try connection.exec("SELECT * FROM weir.gone") }
     }
@@ -217,6 +225,13 @@ import WeirTestKit
         // What check prints is enough.
         for statement in try LeastPrivileges.statements(settings) { try database.exec(statement) }
         #expect(severity() == .ok)
+        // Switched off for a while, it does not tell of everything, until that is written down.
+        try database.exec("ALTER EVENT TRIGGER weir_ddl_drop DISABLE; ALTER EVENT TRIGGER weir_ddl_drop ENABLE ALWAYS")
+        #expect(severity() == .warning)
+        #expect(try LeastPrivileges.statements(settings).contains { $0.hasPrefix("INSERT INTO weir.ddl_key ") })
+        for statement in try LeastPrivileges.statements(settings) { try database.exec(statement) }
+        #expect(severity() == .ok)
+        #expect(try !LeastPrivileges.statements(settings).contains { $0.contains("INSERT") })
         let run = SourceRun(settings)
         try #require(eventually { run.statistics.isStreaming })
         try database.exec("ALTER TABLE t ADD COLUMN v int")

@@ -142,7 +142,8 @@ final class EventLog: Sendable {
         }
         let previous = batch.previous(of: change).map { "\(text($0)) -> " } ?? ""
         let command = change.command.map { " by \($0.tag)" } ?? ""
-        return "\(change.kind.name) \(previous)\(text(batch.relation(of: change)))\(command)"
+        let table = batch.relation(of: change).map { " \(previous)\(text($0))" } ?? ""
+        return "\(change.kind.name)\(table)\(command)"
     }
 
     private static func line(_ row: Row, _ batch: ChangeBatch) -> String {

@@ -59,7 +59,7 @@ import WeirTestKit
         #expect(batch.rows.map(\.ordinal) == [1, 3, 1])
         let altered = batch.schemaChanges[0]
         #expect(altered.nextOrdinal == 2 && altered.transaction == 0)
-        #expect(batch.previous(of: altered) === table && batch.relation(of: altered).columns.count == 3)
+        #expect(batch.previous(of: altered) === table && batch.relation(of: altered)?.columns.count == 3)
         #expect(batch.previous(of: batch.schemaChanges[1]) == nil)
     }
 
@@ -70,7 +70,7 @@ import WeirTestKit
         #expect(rest.schemaChanges.map(\.kind) == [.created, .dropped])
         let prefix = try #require(batch.prefix(transactions: 2))
         #expect(prefix.pieces(of: 0..<2) == [.rows(0..<1), .change(0), .rows(1..<2), .change(1)])
-        #expect(prefix.relation(of: prefix.schemaChanges[1]).table.name == "u")
+        #expect(prefix.relation(of: prefix.schemaChanges[1])?.table.name == "u")
         // Of the first transaction, only the second row is left.
         var transactions = batch.transactions
         transactions[0].rows = 0..<1
@@ -86,8 +86,21 @@ import WeirTestKit
         ]
         var batch = changing()
         for transform in chain { batch = try transform.apply(batch) }
-        #expect(batch.schemaChanges.map { batch.relation(of: $0).table.name } == ["x", "u", "u"])
+        #expect(batch.schemaChanges.map { batch.relation(of: $0)?.table.name } == ["x", "u", "u"])
         #expect(batch.previous(of: batch.schemaChanges[0])?.table.name == "x")
+    }
+
+    @Test func aMissedChangeIsOfNoTable() throws {
+        var builder = BatchBuilder()
+        builder.begin(transaction(100))
+        builder.addSchemaChange(.missed, relation: nil, lsn: LSN(90), command: .init(tag: "DROP TABLE"))
+        builder.commit(endLSN: LSN(108))
+        let batch = builder.seal(at: 1)
+        #expect(batch.relations.isEmpty && batch.pieces(of: 0..<1) == [.change(0)])
+        let missed = try #require(batch.schemaChanges.first)
+        #expect(batch.relation(of: missed) == nil && batch.previous(of: missed) == nil)
+        let renamed = try RelabelTransform(RenameSettings(table: "public.t", to: "public.x"), pipeline: "p")
+        #expect(try renamed.apply(batch).schemaChanges == [missed])
     }
 
     @Test func aChangeAloneMakesABatch() {

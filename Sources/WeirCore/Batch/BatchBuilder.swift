@@ -146,17 +146,18 @@ public struct BatchBuilder: ~Copyable {
                 ordinal: ordinal, lsn: lsn))
     }
 
-    /// Adds a change of a table's definition behind the rows so far. It takes no ordinal. Outside a transaction it has
-    /// no place and is left out.
+    /// Adds a change of a table's definition behind the rows so far; without a relation where it was missed. It takes
+    /// no ordinal. Outside a transaction it has no place and is left out.
     public mutating func addSchemaChange(
-        _ kind: SchemaChange.Kind, relation: Relation, previous: Relation? = nil, lsn: LSN,
+        _ kind: SchemaChange.Kind, relation: Relation?, previous: Relation? = nil, lsn: LSN,
         command: SchemaChange.Command? = nil
     ) {
         guard open != nil else { return }
         let before = previous.map { register($0) } ?? -1
         schemaChanges.append(
             SchemaChange(
-                kind, relation: register(relation), previous: before, transaction: Int32(transactions.count - 1),
+                kind, relation: relation.map { register($0) } ?? -1, previous: before,
+                transaction: Int32(transactions.count - 1),
                 nextOrdinal: ordinal + 1, lsn: lsn, command: command))
     }
 

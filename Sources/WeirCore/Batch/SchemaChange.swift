@@ -15,7 +15,7 @@ public struct SchemaChange: Sendable, Equatable {
         case altered
         /// The table was dropped.
         case dropped
-        /// A change of some table could not be told: the relation says nothing.
+        /// A change of some table could not be told: which one is not known, so it has no relation.
         case missed
 
         /// The word used in logs.
@@ -47,7 +47,7 @@ public struct SchemaChange: Sendable, Equatable {
     /// What happened.
     public let kind: Kind
     /// Index into the batch's relations: the table from here on; as it was last known when it was dropped (without
-    /// columns when nothing was known).
+    /// columns when nothing was known); -1 when it is `missed`.
     public let relation: Int32
     /// Index into the batch's relations: the table before; -1 when it is not known, or was created.
     public let previous: Int32
@@ -92,8 +92,10 @@ public enum BatchPiece: Sendable, Equatable {
 }
 
 extension ChangeBatch {
-    /// The table from the change on; as it was last known when it was dropped.
-    public func relation(of change: SchemaChange) -> Relation { relations[Int(change.relation)] }
+    /// The table from the change on; as it was last known when it was dropped; nil when the change was missed.
+    public func relation(of change: SchemaChange) -> Relation? {
+        change.relation < 0 ? nil : relations[Int(change.relation)]
+    }
 
     /// The table before the change; nil when it is not known, or was created.
     public func previous(of change: SchemaChange) -> Relation? {

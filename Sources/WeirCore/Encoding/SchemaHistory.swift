@@ -25,7 +25,8 @@ extension EncodingRun {
             let change = batch.schemaChanges[nextChange]
             if let row, (change.transaction, change.nextOrdinal) > (row.transaction, row.ordinal) { return }
             nextChange += 1
-            if change.kind == .missed { continue }
+            // What nobody told of can be told to nobody.
+            guard change.relation >= 0 else { continue }
             let transaction = Int(change.transaction)
             let isPart = batch.transactions[transaction].xid != 0
             try enter(transaction, isPart: isPart, firstLSN: change.lsn, emit)

@@ -228,6 +228,17 @@ import Testing
         #expect(try said(.described, first))
     }
 
+    @Test func aMissedChangeIsNoEvent() throws {
+        let batch = EncodingBench.batch { builder in
+            builder.addSchemaChange(.missed, relation: nil, lsn: LSN(90), command: .init(tag: "DROP TABLE"))
+            builder.addSchemaChange(.created, relation: Self.table([]), lsn: LSN(100))
+            builder.addSchemaChange(.missed, relation: nil, lsn: LSN(110))
+        }
+        let bench = bench { $0.transactionMetadata = true }
+        let roles = try bench.events(batch).map(\.role)
+        #expect(roles == [.transactionBegin, .schemaChange, .transactionEnd])
+    }
+
     @Test func aSnapshotTellsOfEachTableFirst() throws {
         let relation = Self.table([])
         let bench = bench()

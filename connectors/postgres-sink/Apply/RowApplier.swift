@@ -120,17 +120,17 @@ final class RowApplier {
     func change(
         _ change: WeirCore.SchemaChange, _ batch: ChangeBatch, keeper: SchemaKeeper
     ) throws(TargetFailure) {
-        let relation = batch.relation(of: change)
         let position = batch.transactions[Int(change.transaction)].commitLSN
         keeper.statement = change.command?.statement
         defer { keeper.statement = nil }
         do throws(TargetFailure) {
+            guard let relation = batch.relation(of: change) else {
+                try channel.leave()
+                return try keeper.miss(at: position)
+            }
             switch change.kind {
             // Without a command the next row tells.
-            case .described where change.command == nil: return
-            case .missed:
-                try channel.leave()
-                try keeper.miss(at: position)
+            case .described where change.command == nil, .missed: return
             case .dropped:
                 try channel.leave()
                 try keeper.drop(relation)

@@ -45,11 +45,11 @@ struct LabelDiffer {
             before.contains { $0.key != part && $0.value == name }
         }.map(\.1)
         // Not before rows with labels of before, which the target would not have any more.
-        if !reused.isEmpty, !change.renamed.isEmpty, !situation.isExact(type), isDue {
+        let isAmbiguous = !reused.isEmpty && !change.renamed.isEmpty
+        if isAmbiguous, isDue, !situation.isExact(type) {
             doubts.append(ambiguity(current, reused))
             return
         }
-        let isAmbiguous = !reused.isEmpty && !change.renamed.isEmpty
         // Rows with the old label may still come, until one with the new one was refused.
         if isDue, change.renamed.isEmpty || situation.isRun(.full) || isAmbiguous {
             let (added, renamed) = steps(from: current)

@@ -49,12 +49,7 @@ final class SourceTables {
     /// What is known of the tables of a source cluster, by OID. Outside of the pipeline.
     func all(of system: UInt64) throws(TargetFailure) -> [UInt32: AppliedTable] {
         if let loaded { return loaded }
-        let there = try session.run(
-            """
-            SELECT CASE WHEN \(Self.isThereSQL)
-                THEN has_table_privilege('weir.source_tables', 'SELECT, INSERT, UPDATE, DELETE') END
-            """)
-        isMissing = there.boolean(row: 0, column: 0) != true
+        isMissing = try !session.mayUse("weir.source_tables", where: Self.isThereSQL)
         if isMissing {
             loaded = [:]
             return [:]
@@ -121,9 +116,7 @@ final class SourceTables {
 
     /// Notes that changes may pass untold from now on.
     func stopFollowing() throws(TargetFailure) {
-        let there = try session.run(
-            "SELECT CASE WHEN \(Self.isThereSQL) THEN has_table_privilege('weir.source_tables', 'SELECT, UPDATE') END")
-        guard there.boolean(row: 0, column: 0) == true else { return }
+        guard try session.mayUse("weir.source_tables", where: Self.isThereSQL) else { return }
         _ = try session.run(
             "UPDATE weir.source_tables SET followed_from = NULL WHERE pipeline = $1 AND followed_from IS NOT NULL",
             [pipeline])
@@ -192,4 +185,13 @@ final class SourceTables {
             generated_expressions = EXCLUDED.generated_expressions, followed_from = EXCLUDED.followed_from,
             applied_at = now()
         """
+}
+
+extension TargetSession {
+    /// Whether a table of Weir's own is there, as the condition says, with every right that the map needs.
+    func mayUse(_ table: StaticString, where isThereSQL: String) throws(TargetFailure) -> Bool {
+        let rights = ["SELECT", "INSERT", "UPDATE", "DELETE"].map { "has_table_privilege('\(table)', '\($0)')" }
+        let found = try run("SELECT CASE WHEN \(isThereSQL) THEN \(rights.joined(separator: " AND ")) END")
+        return found.boolean(row: 0, column: 0) == true
+    }
 }

@@ -34,12 +34,7 @@ final class SourceTypes {
     /// What is known of the types of a source cluster, by OID.
     func all(of system: UInt64) throws(TargetFailure) -> [UInt32: AppliedType] {
         if let loaded { return loaded }
-        let there = try session.run(
-            """
-            SELECT CASE WHEN \(Self.isThereSQL)
-                THEN has_table_privilege('weir.source_types', 'SELECT, INSERT, UPDATE, DELETE') END
-            """)
-        isMissing = there.boolean(row: 0, column: 0) != true
+        isMissing = try !session.mayUse("weir.source_types", where: Self.isThereSQL)
         let types = isMissing ? [:] : try read(system)
         loaded = types
         return types

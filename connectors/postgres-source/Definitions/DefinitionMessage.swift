@@ -12,8 +12,8 @@ struct DefinitionMessage {
         var isPartition: Bool
     }
 
-    /// Shows that the trigger wrote it.
-    var key: String
+    /// Shows that the trigger wrote it; nil where it failed before it could read it.
+    var key: String?
     /// The command.
     var command: SchemaChange.Command
     /// Tables that it made or changed.
@@ -33,12 +33,12 @@ struct DefinitionMessage {
     /// Reads a message. Throws what is wrong with it.
     init(_ bytes: [UInt8]) throws(JSONFailure) {
         let root = try JSONValue(bytes)
-        guard let key = root["key"]?.string, let tag = root["command"]?.string, let version = root["version"]?.integer,
+        guard let tag = root["command"]?.string, let version = root["version"]?.integer,
             DefinitionTrigger.readable.contains(version)
         else {
             throw JSONFailure(offset: 0, reason: "not a message of version \(DefinitionTrigger.version)")
         }
-        self.key = key
+        key = root["key"]?.string
         command = SchemaChange.Command(tag: tag, statement: root["statement"]?.string)
         failure = root["failure"]?.string
         tables = root.items("tables").compactMap { Table($0) }

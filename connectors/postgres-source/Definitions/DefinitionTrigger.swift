@@ -70,6 +70,15 @@ enum DefinitionTrigger {
         case keyUnreadable
         /// It is there, with this key.
         case installed(Key)
+
+        /// The statements that an administrator runs to have it tell of everything from then on.
+        var installation: [String] {
+            switch self {
+            case .missing: DefinitionTrigger.installation + [registration]
+            case .installed(let key) where key.since == nil: [registration]
+            case .keyUnreadable, .installed: []
+            }
+        }
     }
 
     /// What shows that a message is the trigger's.
@@ -125,7 +134,12 @@ enum DefinitionTrigger {
                 if case .installed(let key) = try status(on: connection) { return key }
             }
             if case .installed(let key) = found {
-                guard role.boolean(row: 0, column: 0) == true else { return key }
+                guard role.boolean(row: 0, column: 0) == true else {
+                    logger.warning(
+                        "the event trigger was switched off or made anew: over a restart, a change of a table with two "
+                            + "readings stops the run, until a superuser runs what `weir check` prints")
+                    return key
+                }
                 // It was switched off, or made anew by hand: what passed meanwhile was not told.
                 try connection.execute(registration, operation: "register the event trigger")
                 if case .installed(let key) = try status(on: connection) { return key }

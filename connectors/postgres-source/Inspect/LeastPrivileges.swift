@@ -28,8 +28,7 @@ public enum LeastPrivileges {
             settings, role: facts.role, database: facts.database, tables: tables, hasPublication: publication != nil,
             serverVersion: facts.version)
         guard settings.ddl == .trigger, settings.snapshot != .only else { return list }
-        return list + (trigger == .missing ? DefinitionTrigger.installation + [DefinitionTrigger.registration] : [])
-            + DefinitionTrigger.grants(to: facts.role)
+        return list + trigger.installation + DefinitionTrigger.grants(to: facts.role)
     }
 
     static func statements(

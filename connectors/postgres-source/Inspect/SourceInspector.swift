@@ -78,6 +78,13 @@ public enum SourceInspector {
             ]
         }
         switch status {
+        case .installed(let key) where key.since == nil:
+            return [
+                Finding(
+                    .warning, subject,
+                    "It was switched off or made anew: what it told before is not trusted over a restart",
+                    remedy: "A superuser runs once the statements below; a run as superuser does so by itself.")
+            ]
         case .installed: return [Finding(.ok, subject, "It is installed")]
         case .keyUnreadable, .missing:
             return [

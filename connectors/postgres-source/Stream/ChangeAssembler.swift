@@ -121,10 +121,9 @@ struct ChangeAssembler: ~Copyable {
     }
 
     /// Takes in that a change could not be told.
-    mutating func miss(_ command: SchemaChange.Command) {
+    mutating func miss(_ command: SchemaChange.Command?) {
         guard !isSkipping else { return }
-        let nothing = Relation(oid: 0, table: TableName(schema: "", name: ""), columns: [], identity: .nothing)
-        builder.addSchemaChange(.missed, relation: nothing, lsn: messageLSN, command: command)
+        builder.addSchemaChange(.missed, relation: nil, lsn: messageLSN, command: command)
     }
 
     /// Whether the batches have told of a table.

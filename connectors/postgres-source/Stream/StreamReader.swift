@@ -256,18 +256,20 @@ struct StreamReader: ~Copyable {
         do throws(JSONFailure) {
             message = try DefinitionMessage(text)
         } catch {
-            return logger.warning("a message of the event trigger cannot be read", [("cause", error.description)])
+            miss(nil)
+            return logger.warning(
+                "a message of the event trigger cannot be read; its change is inferred from the stream",
+                [("cause", error.description)])
+        }
+        if let failure = message.failure {
+            miss(message.command)
+            return logger.warning(
+                "the event trigger failed at a command; its change is inferred from the stream",
+                [("command", message.command.tag), ("sqlstate", failure)])
         }
         // Anybody may write a logical message.
         guard message.key == key else {
             return logger.warning("a message that calls itself the event trigger's has not its key; it is left out")
-        }
-        if let failure = message.failure {
-            relations.forgetTold()
-            assembler.miss(message.command)
-            logger.warning(
-                "the event trigger failed at a command; its change is inferred from the stream",
-                [("command", message.command.tag), ("sqlstate", failure)])
         }
         for table in message.dropped {
             let isFollowed = follower?.follows(table.oid) ?? true
@@ -278,6 +280,13 @@ struct StreamReader: ~Copyable {
         }
         for type in message.enums { relations.learn(type.labels, of: type.oid) }
         for table in message.tables where table.isPermanent { try learn(table, message) }
+    }
+
+    /// Takes in that the trigger could not tell of a change. Believed from anybody, because the trigger may not have
+    /// been able to read even its key: nothing is taken from such a message, and what was told is trusted less.
+    private mutating func miss(_ command: SchemaChange.Command?) {
+        relations.forgetTold()
+        assembler.miss(command)
     }
 
     private mutating func learn(
