@@ -1,26 +1,21 @@
-import Foundation
 import Glibc
 import Testing
 import WeirCore
+import WeirTestKit
 
 @testable import LibSQLite
 
-/// A folder of its own for one test, removed at the end.
+/// A folder of its own for one test, below `TMPDIR`, removed at the end.
 final class TemporaryFolder {
-    let path: String
+    private let directory: TemporaryDirectory
 
     init() throws {
-        var template = Array("/tmp/weir-state-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw Failed() }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        directory = try TemporaryDirectory()
     }
 
     struct Failed: Error {}
 
-    deinit {
-        try? FileManager.default.removeItem(atPath: path)
-    }
-
+    var path: String { directory.path }
     var state: String { path + "/state" }
     var file: String { state + "/state.db" }
 
