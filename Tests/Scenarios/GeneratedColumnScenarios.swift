@@ -14,6 +14,8 @@ import WeirTestKit
         INSERT INTO t (id, net, "A b", n) SELECT i, i * 1.5, 'row ' || i, i FROM generate_series(1, 20) i;
         """
 
+    private static let before = "UPDATE t SET net = 99 WHERE id = 1"
+
     /// Statements of one change, with rows behind it.
     static let changes: [[String]] = [
         ["ALTER TABLE t ADD COLUMN twice int GENERATED ALWAYS AS (n * 2) STORED", "UPDATE t SET n = 50 WHERE id < 5"],
@@ -69,23 +71,13 @@ import WeirTestKit
     @Test(arguments: changes.indices, Mirror.Definitions.allCases)
     func aChangeIsFollowedAsItHappens(index: Int, definitions: Mirror.Definitions) throws {
         let mirror = try Mirror(Self.table, definitions: definitions)
-        let weir = try mirror.stream()
-        try mirror.source.exec("UPDATE t SET net = 99 WHERE id = 1")
-        try expectSame(mirror, weir)
-        for statement in Self.changes[index] { try mirror.source.exec(statement) }
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
+        try mirror.follow(Self.changes[index], behind: [Self.before])
     }
 
     @Test(arguments: changes.indices, Mirror.Definitions.allCases)
     func aChangeMadeWhileItWasDownIsFollowed(index: Int, definitions: Mirror.Definitions) throws {
         let mirror = try Mirror(Self.table, definitions: definitions)
-        try mirror.stop(try mirror.stream())
-        try mirror.source.exec("UPDATE t SET net = 99 WHERE id = 1")
-        for statement in Self.changes[index] { try mirror.source.exec(statement) }
-        let weir = try mirror.stream()
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
+        try mirror.followWhileDown([Self.before] + Self.changes[index])
     }
 
     @Test func theTablesColumnsKeepTheirOrder() throws {
@@ -103,7 +95,7 @@ import WeirTestKit
     @Test func additiveMakesThemAndTakesNoneAway() throws {
         let mirror = try Mirror(Self.table, schema: "additive")
         let weir = try mirror.stream()
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         try mirror.source.exec(
             """
             ALTER TABLE t ADD COLUMN twice int GENERATED ALWAYS AS (n * 2) STORED; ALTER TABLE t DROP COLUMN gross;
@@ -183,18 +175,10 @@ import WeirTestKit
             CREATE TABLE t (id int PRIMARY KEY, h int GENERATED ALWAYS AS (half(id)) STORED, z int);
             INSERT INTO t (id) VALUES (8)
             """)
-        try mirror.stop(try mirror.stream())
-        try mirror.source.exec("ALTER TABLE t ALTER COLUMN h DROP EXPRESSION; INSERT INTO t VALUES (9, 1)")
+        try mirror.changeWhileDown(["ALTER TABLE t ALTER COLUMN h DROP EXPRESSION; INSERT INTO t VALUES (9, 1)"])
         let lines = try mirror.runUntilItStops()
         #expect(lines.contains { $0.contains("The values of older rows in the added column h are not known") })
         try mirror.target.exec("ALTER TABLE t ADD COLUMN h int; UPDATE t SET h = 4")
-        let weir = try mirror.stream()
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
-    }
-
-    private func expectSame(_ mirror: Mirror, _ weir: WeirProcess) throws {
-        let differences = try mirror.differences(weir)
-        #expect(differences == [], "\(weir.errorLines.suffix(12).joined(separator: "\n"))")
+        try mirror.follow()
     }
 }

@@ -27,15 +27,15 @@ import WeirTestKit
     @Test(arguments: ["DEFAULT", "FULL"]) func inATableThatWeirMakes(identity: String) throws {
         let mirror = try Mirror(Self.table + "ALTER TABLE t REPLICA IDENTITY \(identity);")
         let weir = try mirror.stream()
-        try expectSame(mirror, weir)
-        for change in Self.changes { try mirror.source.exec(change) }
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
+        try mirror.change(Self.changes)
+        try mirror.expectSame(weir)
         #expect(try mirror.target.query(Self.rows) == mirror.source.query(Self.rows))
         // One that comes later numbers the rows that are there: only the source knows in which order.
         try mirror.source.exec("CREATE TABLE later (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text)")
         try mirror.source.exec("INSERT INTO later (v) VALUES ('a'), ('b')")
         try mirror.source.exec("UPDATE later SET id = DEFAULT WHERE v = 'a'")
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         #expect(try mirror.target.query("SELECT id, v FROM later ORDER BY id") == [["2", "b"], ["3", "a"]])
         try mirror.stop(weir)
     }
@@ -55,7 +55,7 @@ import WeirTestKit
         let weir = try mirror.stream()
         try mirror.sync(weir)
         try mirror.target.exec("UPDATE t SET mine = 'kept' WHERE id IN (100, 110)")
-        for change in Self.changes { try mirror.source.exec(change) }
+        try mirror.change(Self.changes)
         try mirror.sync(weir)
         let there = try mirror.target.query("SELECT id, a, n, b, -length, twice FROM t ORDER BY id")
         let wanted = try mirror.source.query("SELECT id, a, n, b, length, n * 2 FROM t ORDER BY id")
@@ -67,10 +67,5 @@ import WeirTestKit
         #expect(
             try mirror.target.value("INSERT INTO t (a) VALUES ('by hand') RETURNING id") == "900000")
         try mirror.stop(weir)
-    }
-
-    private func expectSame(_ mirror: Mirror, _ weir: WeirProcess) throws {
-        let differences = try mirror.differences(weir)
-        #expect(differences == [], "\(weir.errorLines.suffix(12).joined(separator: "\n"))")
     }
 }

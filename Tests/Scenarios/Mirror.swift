@@ -1,4 +1,5 @@
 import Glibc
+import Testing
 import WeirTestKit
 
 /// A source, a target that Weir fills and shapes by itself, and what differs between them.
@@ -90,74 +91,61 @@ struct Mirror {
         }
     }
 
-    /// Waits until rows and definitions are the same, and says what is not after a while.
-    func differences(_ weir: WeirProcess) throws -> [String] {
-        // What the catalog tells ahead of the rows is settled once they have got there.
-        try sync(weir)
-        try sync(weir)
-        _ = eventually(timeout: .seconds(5)) { try differences().isEmpty }
-        return try differences()
+    // MARK: - Changes
+
+    /// Makes changes at the source, one statement after the other.
+    func change(_ statements: [String]) throws {
+        for statement in statements { try source.exec(statement) }
     }
 
-    /// What differs: tables, definitions, rows.
-    func differences() throws -> [String] {
-        let (left, right) = (try Self.definitions(source), try Self.definitions(target))
-        var differences = left.filter { !right.contains($0) }.map { "source: \($0)" }
-        let tables = try source.query(Self.tablesSQL).compactMap { $0[0] }
-        let extra = right.filter { line in
-            !left.contains(line)
-                && !(ignoresDrops && !line.hasPrefix("enum ") && !tables.contains { line.hasPrefix($0 + " ") })
-        }
-        differences += extra.map { "target: \($0)" }
-        guard differences.isEmpty else { return differences }
-        for table in tables {
-            let columns =
-                try source.value(
-                    """
-                    SELECT string_agg(quote_ident(attname), ',' ORDER BY attname) FROM pg_attribute
-                    WHERE attrelid = '\(table)'::regclass AND attnum > 0 AND NOT attisdropped
-                    """) ?? ""
-            let sql = "SELECT ROW(\(columns))::text FROM \(table) ORDER BY 1"
-            if try source.query(sql) != target.query(sql) {
-                differences.append("rows of \(table): \(try source.query(sql)) and \(try target.query(sql))")
-            }
-        }
-        return differences
+    /// Runs Weir until the target has what is there, stops it, and makes changes.
+    func changeWhileDown(_ changes: [String]) throws {
+        try stop(try stream())
+        try change(changes)
     }
 
-    private static let tablesSQL = """
-        SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT IN ('weir', 'information_schema')
-            AND n.nspname !~ '^pg_' AND c.relname !~ '_weir_[0-9]+$' ORDER BY 1
-        """
+    /// Starts Weir, makes changes while it streams, expects that the target follows them, and stops Weir.
+    ///
+    /// - Parameters:
+    ///   - changes: statements; none: the target catches up with what was changed before.
+    ///   - earlier: statements that the target has followed before the first change; nil: it is not waited for.
+    func follow(
+        _ changes: [String] = [], behind earlier: [String]? = nil, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let weir = try stream()
+        if let earlier {
+            try change(earlier)
+            try expectSame(weir, sourceLocation: sourceLocation)
+        }
+        try change(changes)
+        try expectSame(weir, sourceLocation: sourceLocation)
+        try stop(weir)
+    }
 
-    /// Columns with type, NOT NULL, default and comment; keys; comments; enums.
-    static func definitions(_ connection: TestConnection) throws -> [String] {
-        try connection.query(
-            """
-            WITH tables AS (SELECT c.oid, c.oid::regclass::text AS name FROM pg_class c
-                WHERE c.oid::regclass::text IN (\(tablesSQL)))
-            SELECT concat_ws(' ', t.name, a.attname, format_type(a.atttypid, a.atttypmod),
-                CASE WHEN a.attnotnull THEN 'NOT NULL' END,
-                CASE WHEN pg_get_expr(d.adbin, d.adrelid) !~ 'nextval'
-                    THEN CASE a.attgenerated WHEN '' THEN 'DEFAULT ' ELSE 'GENERATED ' END
-                        || pg_get_expr(d.adbin, d.adrelid) END,
-                'comment ' || col_description(a.attrelid, a.attnum))
-            FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
-            LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-            UNION ALL
-            SELECT t.name || ' key ' || (SELECT string_agg(a.attname, ',' ORDER BY a.attname) FROM pg_attribute a
-                WHERE a.attrelid = t.oid AND a.attnum = ANY (i.indkey))
-            FROM tables t JOIN pg_index i ON i.indrelid = t.oid AND i.indisprimary
-            UNION ALL
-            SELECT t.name || ' comment ' || obj_description(t.oid, 'pg_class') FROM tables t
-            UNION ALL
-            SELECT 'enum ' || e.enumtypid::regtype || ' ' || string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder)
-            FROM pg_enum e WHERE EXISTS (SELECT FROM pg_attribute a JOIN pg_type y ON y.oid = e.enumtypid
-                WHERE a.atttypid IN (y.oid, y.typarray) AND a.attrelid IN (SELECT oid FROM tables))
-            GROUP BY e.enumtypid
-            ORDER BY 1
-            """
-        ).compactMap { $0[0] }
+    /// As `follow`, with changes that are made after Weir was stopped and before it is started again.
+    func followWhileDown(_ changes: [String], sourceLocation: SourceLocation = #_sourceLocation) throws {
+        try changeWhileDown(changes)
+        try follow(sourceLocation: sourceLocation)
+    }
+
+    /// Does what the log advises when Weir has stopped: runs statements on the target, lets Weir apply the rows that
+    /// wait, stops it, and reads a table again with `weir backfill`. Weir is down before and afterwards.
+    ///
+    /// - Parameters:
+    ///   - table: with its schema.
+    ///   - statements: run one by one, as a label cannot be used by the transaction that made it.
+    ///   - advice: the line of the log; it must name the backfill.
+    func mend(
+        _ table: String, running statements: [String], advice: String,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        #expect(advice.contains("weir backfill --table \(table)"), sourceLocation: sourceLocation)
+        for statement in statements { try target.exec(statement) }
+        let weir = try stream()
+        try sync(weir)
+        try stop(weir)
+        let backfill = try WeirProcess(["backfill", config, "--table", table], workingDirectory: directory.path)
+        let exit = try backfill.waitForExit()
+        #expect(exit == .status(0), "\(backfill.errorLines.suffix(4))", sourceLocation: sourceLocation)
     }
 }

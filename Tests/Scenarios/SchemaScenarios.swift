@@ -9,7 +9,9 @@ import WeirTestKit
         INSERT INTO t SELECT i, 'row ' || i, i FROM generate_series(1, 20) i;
         """
 
-    /// Statements of one change, with rows before and after it.
+    private static let before = "UPDATE t SET a = 'before' WHERE id = 1"
+
+    /// Statements of one change, with rows behind it.
     static let changes: [[String]] = [
         ["ALTER TABLE t ADD COLUMN b int", "UPDATE t SET b = id WHERE id < 5"],
         ["ALTER TABLE t ADD COLUMN b int NOT NULL DEFAULT 7", "INSERT INTO t (id, n) VALUES (100, 1)"],
@@ -45,22 +47,13 @@ import WeirTestKit
     @Test(arguments: changes.indices, Mirror.Definitions.allCases)
     func fullFollowsAChangeAsItHappens(index: Int, definitions: Mirror.Definitions) throws {
         let mirror = try Mirror(Self.table, definitions: definitions)
-        let weir = try mirror.stream()
-        try mirror.source.exec("UPDATE t SET a = 'before' WHERE id = 1")
-        for statement in Self.changes[index] { try mirror.source.exec(statement) }
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
+        try mirror.follow([Self.before] + Self.changes[index])
     }
 
     @Test(arguments: changes.indices, Mirror.Definitions.allCases)
     func fullFollowsAChangeMadeWhileItWasDown(index: Int, definitions: Mirror.Definitions) throws {
         let mirror = try Mirror(Self.table, definitions: definitions)
-        try mirror.stop(try mirror.stream())
-        try mirror.source.exec("UPDATE t SET a = 'before' WHERE id = 1")
-        for statement in Self.changes[index] { try mirror.source.exec(statement) }
-        let weir = try mirror.stream()
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
+        try mirror.followWhileDown([Self.before] + Self.changes[index])
     }
 
     @Test func aChangeInsideATransactionHasItsPlaceInIt() throws {
@@ -76,35 +69,28 @@ import WeirTestKit
             ALTER TABLE t ALTER COLUMN b TYPE bigint; UPDATE t SET b = 99999999999 WHERE id = 4;
             COMMIT
             """)
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         // Nothing of a change that was rolled back.
         try mirror.source.exec(
             "BEGIN; ALTER TABLE t ADD COLUMN gone int; INSERT INTO t (id, gone) VALUES (200, 1); ROLLBACK")
         try mirror.source.exec("INSERT INTO t (id) VALUES (201)")
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         try mirror.stop(weir)
     }
 
     @Test func severalChangesBeforeAnythingIsRead() throws {
         let mirror = try Mirror(Self.table)
-        try mirror.stop(try mirror.stream())
-        for statement in [
+        try mirror.followWhileDown([
             "ALTER TABLE t ADD COLUMN b int", "INSERT INTO t (id, b) VALUES (100, 1)",
             "ALTER TABLE t RENAME COLUMN b TO c",
             "INSERT INTO t (id, c) VALUES (101, 2)", "ALTER TABLE t DROP COLUMN c", "INSERT INTO t (id) VALUES (102)",
             "ALTER TABLE t ADD COLUMN d text NOT NULL DEFAULT 'filled'", "INSERT INTO t (id) VALUES (103)",
             "ALTER TABLE t RENAME COLUMN d TO e", "UPDATE t SET e = 'x' WHERE id = 103",
+            "UPDATE t SET a = '' WHERE a IS NULL",
             "ALTER TABLE t ALTER COLUMN a SET NOT NULL; UPDATE t SET a = '' WHERE a IS NULL",
             "ALTER TABLE t RENAME TO u", "DELETE FROM u WHERE id = 5", "ALTER TABLE u RENAME TO v",
             "INSERT INTO v (id, a) VALUES (104, 'last')",
-        ] {
-            let isNullable = statement.contains("SET NOT NULL")
-            try mirror.source.exec(isNullable ? "UPDATE t SET a = '' WHERE a IS NULL" : "SELECT 1")
-            try mirror.source.exec(statement)
-        }
-        let weir = try mirror.stream()
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
+        ])
     }
 
     @Test func usersTypesAreMadeAndFollowed() throws {
@@ -116,17 +102,17 @@ import WeirTestKit
             INSERT INTO t VALUES (1, 'happy', 1.5, '(1,sad)', '{sad,NULL}')
             """)
         let weir = try mirror.stream()
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         try mirror.source.exec("ALTER TYPE zoo.mood ADD VALUE 'so so' BEFORE 'happy'")
         try mirror.source.exec("INSERT INTO t (id, m) VALUES (2, 'so so')")
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         try mirror.source.exec("ALTER TYPE zoo.mood ADD VALUE 'best'; ALTER TYPE zoo.mood RENAME VALUE 'sad' TO 'blue'")
         try mirror.source.exec("UPDATE t SET ms = '{best,blue}'; ALTER TABLE t ADD COLUMN x int")
         try mirror.source.exec("UPDATE t SET x = 1, m = 'best'")
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         // A domain that allows more.
         try mirror.source.exec("ALTER DOMAIN price DROP CONSTRAINT price_check; UPDATE t SET p = -1 WHERE id = 1")
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         try mirror.stop(weir)
     }
 
@@ -134,20 +120,16 @@ import WeirTestKit
         let mirror = try Mirror(Self.table)
         try mirror.stop(try mirror.stream())
         for round in 1...6 {
-            for change in [
+            try mirror.change([
                 "ALTER TABLE t ADD COLUMN c\(round) int DEFAULT \(round)", "UPDATE t SET a = 'round \(round)'",
                 "ALTER TABLE t RENAME COLUMN c\(round) TO d\(round)", "UPDATE t SET d\(round) = id WHERE id % 3 = 0",
                 "INSERT INTO t (id) VALUES (1000 + \(round))",
-            ] {
-                try mirror.source.exec(change)
-            }
+            ])
             let weir = try WeirProcess(["run", mirror.config], workingDirectory: mirror.directory.path)
             _ = try? weir.waitForExit(timeout: .milliseconds(120 + 60 * round))
             weir.kill9()
         }
-        let weir = try mirror.stream()
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
+        try mirror.follow()
     }
 
     /// The catalog knows neither of the two columns any more.
@@ -158,12 +140,11 @@ import WeirTestKit
 
     @Test func theEventTriggerLeavesNoDoubt() throws {
         let mirror = try Mirror(Self.table, definitions: .trigger)
-        try mirror.stop(try mirror.stream())
-        for statement in Self.doubtful { try mirror.source.exec(statement) }
+        try mirror.changeWhileDown(Self.doubtful)
         // A table without rows, too.
         try mirror.source.exec("CREATE TABLE e (id int PRIMARY KEY, v text DEFAULT 'x'); ALTER TABLE e ADD n int")
         let weir = try mirror.stream()
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         // Nobody but the trigger saw the expression.
         try mirror.source.exec("ALTER TABLE t ALTER COLUMN k TYPE bigint USING k * 100")
         try mirror.source.exec("INSERT INTO t (id, k) VALUES (102, 1)")
@@ -174,9 +155,9 @@ import WeirTestKit
             })
         try mirror.target.exec("ALTER TABLE t ALTER COLUMN k TYPE bigint USING k * 100")
         let again = try mirror.stream()
-        try expectSame(mirror, again)
+        try mirror.expectSame(again)
         try mirror.source.exec("DROP TABLE e")
-        try expectSame(mirror, again)
+        try mirror.expectSame(again)
         try mirror.stop(again)
         // Its key is a secret.
         #expect(try mirror.target.value("SELECT to_regclass('weir.ddl_key') IS NULL") == "t")
@@ -192,10 +173,7 @@ import WeirTestKit
             try mirror.source.exec("ALTER TABLE t DROP COLUMN a, ADD COLUMN a text")
             try mirror.sync(weir)
             try mirror.stop(weir)
-            let again = try mirror.stream()
-            try mirror.source.exec("INSERT INTO t (id, a) VALUES (\(100 + round), 'new')")
-            try expectSame(mirror, again)
-            try mirror.stop(again)
+            try mirror.follow(["INSERT INTO t (id, a) VALUES (\(100 + round), 'new')"])
         }
         // Untold: the trigger was off.
         try mirror.source.exec("ALTER EVENT TRIGGER weir_ddl_end DISABLE; ALTER EVENT TRIGGER weir_ddl_drop DISABLE")
@@ -217,11 +195,11 @@ import WeirTestKit
         let weir = try mirror.stream()
         try mirror.source.exec("ALTER TABLE p ALTER COLUMN a SET DEFAULT 'y'; INSERT INTO p VALUES (2)")
         try mirror.source.exec("ALTER TYPE addr RENAME ATTRIBUTE a TO c CASCADE; INSERT INTO p VALUES (3, 'z')")
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         try mirror.source.exec("ALTER TABLE weir.ddl_key RENAME COLUMN key TO nokey")
         try mirror.source.exec("ALTER TABLE q RENAME COLUMN a TO b; INSERT INTO q VALUES (2, 'y')")
         try mirror.source.exec("ALTER TABLE weir.ddl_key RENAME COLUMN nokey TO key")
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         try mirror.stop(weir)
     }
 
@@ -246,8 +224,7 @@ import WeirTestKit
 
     @Test func whatCannotBeToldStopsWithBothReadings() throws {
         let mirror = try Mirror(Self.table)
-        try mirror.stop(try mirror.stream())
-        for statement in Self.doubtful { try mirror.source.exec(statement) }
+        try mirror.changeWhileDown(Self.doubtful)
         // The operator knows.
         for (old, new) in [("n", "m"), ("m", "k")] {
             let lines = try mirror.runUntilItStops()
@@ -257,9 +234,7 @@ import WeirTestKit
             #expect(readings.contains("RENAME COLUMN \"\(old)\" TO \"\(new)\"") && readings.contains("DROP COLUMN"))
             try mirror.target.exec("ALTER TABLE t DROP COLUMN \(old); ALTER TABLE t ADD COLUMN \(new) int")
         }
-        let weir = try mirror.stream()
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
+        try mirror.follow()
     }
 
     @Test func whatTheStreamDoesNotTellStopsUntilItIsMended() throws {
@@ -277,16 +252,9 @@ import WeirTestKit
             saying: "The values of older rows in the added column u are not known")
         #expect(added.contains("random()") && added.contains("public.t"))
         let advice = try #require(weir.errorLines.last { $0.contains("Run on the target: ") })
-        #expect(advice.contains("weir backfill --table public.t"))
-        try mirror.target.exec(try #require(Self.statements(advice)))
+        try mirror.mend("public.t", running: [try #require(Self.statements(advice))], advice: advice)
         weir = try mirror.stream()
-        try mirror.sync(weir)
-        try mirror.stop(weir)
-        let backfill = try WeirProcess(
-            ["backfill", mirror.config, "--table", "public.t"], workingDirectory: mirror.directory.path)
-        #expect(try backfill.waitForExit() == .status(0), "\(backfill.errorLines.suffix(4))")
-        weir = try mirror.stream()
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         // Nobody else knows the expression.
         let converted = try stops(
             "ALTER TABLE t ALTER COLUMN a TYPE int USING length(a); INSERT INTO t (id, a) VALUES (101, 3)",
@@ -294,28 +262,26 @@ import WeirTestKit
         #expect(converted.contains("USING"))
         try mirror.target.exec("ALTER TABLE t ALTER COLUMN a TYPE int USING length(a)")
         weir = try mirror.stream()
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         // Without rows there is nothing to know.
         try mirror.source.exec("TRUNCATE t; INSERT INTO ticks VALUES (-1)")
         try mirror.source.exec(
             "ALTER TABLE t ADD COLUMN w serial, ALTER u DROP DEFAULT, ALTER u TYPE timestamptz USING now()")
         try mirror.source.exec("INSERT INTO t (id) VALUES (1)")
-        try expectSame(mirror, weir)
+        try mirror.expectSame(weir)
         try mirror.stop(weir)
     }
 
     @Test func additiveMakesAndWidensAndStopsForTheRest() throws {
         let mirror = try Mirror(Self.table, schema: "additive")
         let weir = try mirror.stream()
-        try expectSame(mirror, weir)
-        for statement in [
+        try mirror.expectSame(weir)
+        try mirror.change([
             "ALTER TABLE t ADD COLUMN b int DEFAULT 5", "UPDATE t SET b = 6 WHERE id = 1",
             "ALTER TABLE t ALTER COLUMN b TYPE bigint", "UPDATE t SET b = 99999999999 WHERE id = 2",
             "ALTER TABLE t ALTER COLUMN n DROP NOT NULL", "UPDATE t SET n = NULL WHERE id = 3",
-        ] {
-            try mirror.source.exec(statement)
-        }
-        try expectSame(mirror, weir)
+        ])
+        try mirror.expectSame(weir)
         // A column that is dropped stays.
         try mirror.source.exec("ALTER TABLE t DROP COLUMN n; INSERT INTO t (id) VALUES (50)")
         try mirror.sync(weir)
@@ -328,9 +294,7 @@ import WeirTestKit
         #expect(lines.contains { $0.contains("RENAME COLUMN \"a\" TO \"z\"") }, "\(lines.suffix(3))")
         #expect(try mirror.target.value("SELECT count(*) FROM t WHERE a = 'renamed'") == "0")
         try mirror.target.exec("ALTER TABLE t RENAME COLUMN a TO z")
-        let again = try mirror.stream()
-        try expectSame(mirror, again)
-        try mirror.stop(again)
+        try mirror.follow()
     }
 
     @Test func noneStopsWithEverythingThatIsNeeded() throws {
@@ -347,14 +311,7 @@ import WeirTestKit
             try mirror.target.exec(statements)
             if statements.contains("CREATE TABLE") { break }
         }
-        let weir = try mirror.stream()
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
-    }
-
-    private func expectSame(_ mirror: Mirror, _ weir: WeirProcess) throws {
-        let differences = try mirror.differences(weir)
-        #expect(differences == [], "\(weir.errorLines.suffix(12).joined(separator: "\n"))")
+        try mirror.follow()
     }
 
     /// The statements of an error line of the log.

@@ -4,14 +4,6 @@ import WeirTestKit
 /// `kill -9` while Weir changes the target's definitions: at places that locks on the target hold it at, and at random
 /// ones. Definitions, rows and position go together, so that a second run finds what the first one left.
 @Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(15))) struct TargetCrashScenarios {
-    private static let table = """
-        CREATE TYPE mood AS ENUM ('low', 'high');
-        CREATE TABLE t (id int PRIMARY KEY, a text, n int NOT NULL, m mood,
-            twice int GENERATED ALWAYS AS (n * 2) STORED);
-        CREATE TABLE w (n int PRIMARY KEY);
-        INSERT INTO t (id, a, n, m) SELECT i, 'row ' || i, i, 'low' FROM generate_series(1, 20) i;
-        """
-
     /// A change of the table, and a row of the later form.
     static let changes = [
         ("ADD COLUMN c int NOT NULL DEFAULT 7", "INSERT INTO t (id, n, c) VALUES (100, 1, 2)"),
@@ -27,12 +19,9 @@ import WeirTestKit
     /// The statement waits for somebody who reads the table.
     @Test(arguments: changes.indices, Mirror.Definitions.allCases)
     func insideOfAStatement(index: Int, definitions: Mirror.Definitions) throws {
-        let mirror = try Mirror(Self.table, definitions: definitions)
-        let first = try mirror.stream()
-        try mirror.sync(first)
-        let before = try Mirror.definitions(mirror.target)
-        let reader = try mirror.server.connect(mirror.targetDatabase)
-        try reader.exec("BEGIN; LOCK TABLE t IN ACCESS SHARE MODE")
+        let held = try HeldTarget(definitions)
+        let mirror = held.mirror
+        try held.hold("t", in: "ACCESS SHARE")
         let (change, row) = Self.changes[index]
         // Made behind the rows, in a transaction of its own: the next row brings it again.
         let isLater = definitions == .inferred && change.contains("GENERATED")
@@ -40,39 +29,30 @@ import WeirTestKit
             "BEGIN; UPDATE t SET a = 'earlier' WHERE id = 1; ALTER TABLE t \(change); \(row); COMMIT")
         // What the stream does not tell comes with the next rows.
         try mirror.source.exec("INSERT INTO ticks VALUES (-1)")
-        let waiting = try Self.waitingForTable("t", mirror, first)
-        first.kill9()
+        let waiting = try held.kill(held.first, waitingFor: "t")
         // The session it left goes; the next agent gets to the same place.
         let second = try mirror.stream()
         if isLater { try mirror.source.exec("DELETE FROM t WHERE id = 2; INSERT INTO ticks VALUES (-2)") }
-        let again = try Self.waitingForTable("t", mirror, second, not: waiting)
-        second.kill9()
-        try Self.waitUntilGone(again, mirror)
-        try reader.exec("COMMIT")
-        #expect(try Mirror.definitions(mirror.target) == before)
-        #expect(try mirror.target.value("SELECT a FROM t WHERE id = 1") == (isLater ? "earlier" : "row 1"))
-        let third = try mirror.stream()
-        if isLater { try mirror.source.exec("DELETE FROM t WHERE id = 3") }
-        try expectSame(mirror, third)
-        try mirror.stop(third)
+        let again = try held.kill(second, waitingFor: "t", not: waiting)
+        try held.waitUntilGone(again)
+        try held.letGo()
+        try held.expectAsBefore(firstRow: isLater ? "earlier" : "row 1")
+        try mirror.follow(isLater ? ["DELETE FROM t WHERE id = 3"] : [])
     }
 
     /// Definitions are changed, and the rows that go with them are not all there.
     @Test(arguments: changes.indices, Mirror.Definitions.allCases)
     func betweenAStatementAndItsPosition(index: Int, definitions: Mirror.Definitions) throws {
-        let mirror = try Mirror(Self.table, definitions: definitions)
-        let first = try mirror.stream()
-        try mirror.sync(first)
-        let before = try Mirror.definitions(mirror.target)
-        let reader = try mirror.server.connect(mirror.targetDatabase)
-        try reader.exec("BEGIN; LOCK TABLE w IN SHARE MODE")
+        let held = try HeldTarget(definitions)
+        let mirror = held.mirror
+        try held.hold("w", in: "SHARE")
         let (change, row) = Self.changes[index]
         try mirror.source.exec(
             """
             BEGIN; UPDATE t SET a = 'earlier' WHERE id = 1; ALTER TABLE t \(change); \(row);
             INSERT INTO w VALUES (1); COMMIT
             """)
-        let waiting = try Self.waitingForTable("w", mirror, first)
+        let waiting = try held.waiting(for: "w", held.first)
         let changed = try mirror.target.value(
             """
             SELECT count(*) FROM pg_locks WHERE pid = \(waiting) AND granted AND mode = 'AccessExclusiveLock'
@@ -81,76 +61,57 @@ import WeirTestKit
         // The stream does not tell of generated columns: without the event trigger they come once the rows are there.
         let isTold = definitions == .trigger || !change.contains("GENERATED")
         #expect(changed == (isTold ? "1" : "0"))
-        first.kill9()
-        try reader.exec("COMMIT")
-        try Self.waitUntilGone(waiting, mirror)
-        #expect(try Mirror.definitions(mirror.target) == before)
-        #expect(try mirror.target.value("SELECT a FROM t WHERE id = 1") == "row 1")
-        let second = try mirror.stream()
-        try expectSame(mirror, second)
-        try mirror.stop(second)
+        held.first.kill9()
+        try held.letGo(waiting)
+        try held.expectAsBefore(firstRow: "row 1")
+        try mirror.follow()
     }
 
     /// A label is committed ahead of the rows that need it; a label's new name comes with them.
     @Test(arguments: Mirror.Definitions.allCases) func betweenALabelAndItsRows(definitions: Mirror.Definitions) throws {
-        let mirror = try Mirror(Self.table, definitions: definitions)
-        let first = try mirror.stream()
-        try mirror.sync(first)
-        let reader = try mirror.server.connect(mirror.targetDatabase)
-        try reader.exec("BEGIN; LOCK TABLE w IN SHARE MODE")
+        let held = try HeldTarget(definitions)
+        let mirror = held.mirror
+        try held.hold("w", in: "SHARE")
         try mirror.source.exec("ALTER TYPE mood ADD VALUE 'middle' BEFORE 'high'")
         try mirror.source.exec(
             "BEGIN; INSERT INTO t (id, n, m) VALUES (100, 1, 'middle'); INSERT INTO w VALUES (1); COMMIT")
-        var waiting = try Self.waitingForTable("w", mirror, first)
-        first.kill9()
-        #expect(try Self.labels(mirror) == "low,middle,high")
+        var waiting = try held.kill(held.first, waitingFor: "w")
+        #expect(try held.labels() == "low,middle,high")
         #expect(try mirror.target.value("SELECT count(*) FROM t WHERE id = 100") == "0")
-        try reader.exec("COMMIT")
-        try Self.waitUntilGone(waiting, mirror)
+        try held.letGo(waiting)
 
-        try reader.exec("BEGIN; LOCK TABLE w IN SHARE MODE")
+        try held.hold("w", in: "SHARE")
         try mirror.source.exec("ALTER TYPE mood RENAME VALUE 'low' TO 'blue'; ALTER TYPE mood ADD VALUE 'top'")
         try mirror.source.exec(
             "BEGIN; UPDATE t SET m = 'blue', n = 0 WHERE id = 1; UPDATE t SET m = 'top' WHERE id = 2; "
                 + "INSERT INTO w VALUES (2); COMMIT")
         let second = try mirror.stream()
-        waiting = try Self.waitingForTable("w", mirror, second)
-        second.kill9()
-        try reader.exec("COMMIT")
-        try Self.waitUntilGone(waiting, mirror)
+        waiting = try held.kill(second, waitingFor: "w")
+        try held.letGo(waiting)
         let third = try mirror.stream()
-        try expectSame(mirror, third)
-        #expect(try Self.labels(mirror) == "blue,middle,high,top")
+        try mirror.expectSame(third)
+        #expect(try held.labels() == "blue,middle,high,top")
         // The names are known again: another one is no new label.
         try mirror.source.exec("ALTER TYPE mood RENAME VALUE 'top' TO 'best'")
         try mirror.source.exec("UPDATE t SET m = 'best', n = 9 WHERE id = 3")
-        try expectSame(mirror, third)
-        #expect(try Self.labels(mirror) == "blue,middle,high,best")
+        try mirror.expectSame(third)
+        #expect(try held.labels() == "blue,middle,high,best")
         try mirror.stop(third)
     }
 
     /// A constraint that earlier rows break waits for the last of them; their position is committed before it.
     @Test(arguments: Mirror.Definitions.allCases)
     func betweenRowsAndWhatHadToWaitForThem(definitions: Mirror.Definitions) throws {
-        let mirror = try Mirror(Self.table, definitions: definitions)
-        try mirror.stop(try mirror.stream())
-        for statement in [
+        let held = try HeldTarget(definitions)
+        let mirror = held.mirror
+        try mirror.stop(held.first)
+        try mirror.change([
             "INSERT INTO t (id, n) VALUES (100, 1)", "UPDATE t SET a = 'late', m = 'high' WHERE id = 100",
             "ALTER TABLE t ALTER COLUMN a SET NOT NULL", "INSERT INTO t VALUES (101, 'last', 2, 'low')",
-        ] {
-            try mirror.source.exec(statement)
-        }
-        let reader = try mirror.server.connect(mirror.targetDatabase)
-        try reader.exec("BEGIN; LOCK TABLE t IN ACCESS SHARE MODE")
-        let first = try mirror.stream()
-        let waiting = try Self.waitingForTable("t", mirror, first)
-        first.kill9()
-        try reader.exec("COMMIT")
-        try Self.waitUntilGone(waiting, mirror)
-        let second = try mirror.stream()
-        try mirror.source.exec("UPDATE t SET n = 3 WHERE id = 100")
-        try expectSame(mirror, second)
-        try mirror.stop(second)
+        ])
+        try held.hold("t", in: "ACCESS SHARE")
+        try held.letGo(try held.kill(try mirror.stream(), waitingFor: "t"))
+        try mirror.follow(["UPDATE t SET n = 3 WHERE id = 100"])
     }
 
     /// Rounds of killing; `Tests/run.sh --soak N` asks for more.
@@ -158,14 +119,14 @@ import WeirTestKit
 
     /// With the event trigger, which leaves no doubt: the catalog does not tell of what has come and gone.
     @Test func atRandomMoments() throws {
-        let mirror = try Mirror(Self.table, definitions: .trigger)
+        let mirror = try Mirror(HeldTarget.table, definitions: .trigger)
         try mirror.stop(try mirror.stream())
         var random = SystemRandomNumberGenerator()
         for round in 1...Self.rounds {
             let statements = Self.statements(round)
             // Some are there when it starts; others come while it runs.
             let early = Int.random(in: 0...statements.count, using: &random)
-            for statement in statements[..<early] { try mirror.source.exec(statement) }
+            try mirror.change(Array(statements[..<early]))
             let weir = try WeirProcess(["run", mirror.config], workingDirectory: mirror.directory.path)
             let source = mirror.source
             let writer = Background { for statement in statements[early...] { try source.exec(statement) } }
@@ -176,9 +137,7 @@ import WeirTestKit
             weir.kill9()
             try writer.value(timeout: .seconds(60))
         }
-        let weir = try mirror.stream()
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
+        try mirror.follow()
     }
 
     /// Changes of a round, each with rows before and behind it.
@@ -204,13 +163,46 @@ import WeirTestKit
             "DELETE FROM t WHERE id = \(round)",
         ]
     }
+}
 
-    // MARK: - Looking at the target
+/// A target that follows its source until the lock of somebody else holds it up.
+private struct HeldTarget {
+    static let table = """
+        CREATE TYPE mood AS ENUM ('low', 'high');
+        CREATE TABLE t (id int PRIMARY KEY, a text, n int NOT NULL, m mood,
+            twice int GENERATED ALWAYS AS (n * 2) STORED);
+        CREATE TABLE w (n int PRIMARY KEY);
+        INSERT INTO t (id, a, n, m) SELECT i, 'row ' || i, i, 'low' FROM generate_series(1, 20) i;
+        """
+
+    let mirror: Mirror
+    /// The agent that made the target's tables, which have their rows.
+    let first: WeirProcess
+    /// The target's definitions then.
+    private let before: [String]
+    private let holder: TestConnection
+
+    init(_ definitions: Mirror.Definitions) throws {
+        mirror = try Mirror(Self.table, definitions: definitions)
+        first = try mirror.stream()
+        try mirror.sync(first)
+        before = try Mirror.definitions(mirror.target)
+        holder = try mirror.server.connect(mirror.targetDatabase)
+    }
+
+    /// Locks a table of the target until `letGo`.
+    func hold(_ table: String, in mode: String) throws { try holder.exec("BEGIN; LOCK TABLE \(table) IN \(mode) MODE") }
+
+    func letGo() throws { try holder.exec("COMMIT") }
+
+    /// Lets go, and waits until the session that a killed agent left is gone.
+    func letGo(_ session: String) throws {
+        try letGo()
+        try waitUntilGone(session)
+    }
 
     /// Waits until a session waits for a lock on the table, and returns its number.
-    private static func waitingForTable(
-        _ table: String, _ mirror: Mirror, _ weir: WeirProcess, not other: String = "0"
-    ) throws -> String {
+    func waiting(for table: String, _ weir: WeirProcess, not other: String = "0") throws -> String {
         let sql = """
             SELECT pid FROM pg_locks WHERE NOT granted AND relation = '\(table)'::regclass AND pid <> \(other)
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -221,20 +213,31 @@ import WeirTestKit
         return pid
     }
 
-    private static func waitUntilGone(_ pid: String, _ mirror: Mirror) throws {
-        let isGone = eventually(timeout: .seconds(30)) {
-            try mirror.target.value("SELECT count(*) FROM pg_stat_activity WHERE pid = \(pid)") == "0"
-        }
-        guard isGone else { throw TestKitError("session \(pid) of the killed agent is still there") }
+    /// Kills an agent that waits for a lock on the table, and returns the number of the session it leaves.
+    func kill(_ weir: WeirProcess, waitingFor table: String, not other: String = "0") throws -> String {
+        let session = try waiting(for: table, weir, not: other)
+        weir.kill9()
+        return session
     }
 
-    private static func labels(_ mirror: Mirror) throws -> String? {
+    func waitUntilGone(_ session: String) throws {
+        let isGone = eventually(timeout: .seconds(30)) {
+            try mirror.target.value("SELECT count(*) FROM pg_stat_activity WHERE pid = \(session)") == "0"
+        }
+        guard isGone else { throw TestKitError("session \(session) of the killed agent is still there") }
+    }
+
+    /// Expects that nothing is left of a change whose agent was killed; `firstRow` is in the column `a`.
+    func expectAsBefore(firstRow: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let definitions = try Mirror.definitions(mirror.target)
+        #expect(definitions == before, sourceLocation: sourceLocation)
+        let value = try mirror.target.value("SELECT a FROM t WHERE id = 1")
+        #expect(value == firstRow, sourceLocation: sourceLocation)
+    }
+
+    /// The labels of the enum, in their order.
+    func labels() throws -> String? {
         try mirror.target.value(
             "SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = 'mood'::regtype")
-    }
-
-    private func expectSame(_ mirror: Mirror, _ weir: WeirProcess) throws {
-        let differences = try mirror.differences(weir)
-        #expect(differences == [], "\(weir.errorLines.suffix(12).joined(separator: "\n"))")
     }
 }

@@ -55,38 +55,24 @@ import WeirTestKit
     @Test(arguments: changes.indices, Mirror.Definitions.allCases)
     func partsAreFollowedAsTheyChange(index: Int, definitions: Mirror.Definitions) throws {
         let mirror = try Mirror(Self.table, definitions: definitions)
-        let weir = try mirror.stream()
-        try mirror.sync(weir)
-        for statement in Self.changes[index] { try mirror.source.exec(statement) }
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
+        try mirror.follow(Self.changes[index], behind: [])
     }
 
     @Test(arguments: changes.indices, Mirror.Definitions.allCases)
     func partsThatChangedWhileItWasDownAreFollowed(index: Int, definitions: Mirror.Definitions) throws {
         let mirror = try Mirror(Self.table, definitions: definitions)
-        try mirror.stop(try mirror.stream())
-        for statement in Self.changes[index] { try mirror.source.exec(statement) }
-        let weir = try mirror.stream()
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
+        try mirror.followWhileDown(Self.changes[index])
     }
 
     @Test(arguments: exact.indices, [true, false])
     func theEventTriggerTellsLabelsThatTakeAnothersName(index: Int, isRunning: Bool) throws {
         let mirror = try Mirror(Self.table, definitions: .trigger)
-        var weir = try mirror.stream()
-        if !isRunning { try mirror.stop(weir) }
-        for statement in Self.exact[index] { try mirror.source.exec(statement) }
-        if !isRunning { weir = try mirror.stream() }
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
+        if isRunning { try mirror.follow(Self.exact[index]) } else { try mirror.followWhileDown(Self.exact[index]) }
     }
 
     @Test(arguments: exact.indices) func withoutItTheyStopWithWhatMendsThem(index: Int) throws {
         let mirror = try Mirror(Self.table)
-        try mirror.stop(try mirror.stream())
-        for statement in Self.exact[index] { try mirror.source.exec(statement) }
+        try mirror.changeWhileDown(Self.exact[index])
         try mend(mirror, saying: "is another one now: which values are of before is not told")
     }
 
@@ -94,10 +80,11 @@ import WeirTestKit
     @Test(arguments: ["z text", "y int", "y text"])
     func aFieldThatWasExchangedStopsWithWhatMendsIt(field: String) throws {
         let mirror = try Mirror(Self.table)
-        try mirror.stop(try mirror.stream())
-        try mirror.source.exec("UPDATE t SET p = ROW(7, 'before') WHERE id = 1")
-        try mirror.source.exec("ALTER TYPE pair DROP ATTRIBUTE y; ALTER TYPE pair ADD ATTRIBUTE \(field)")
-        try mirror.source.exec("UPDATE t SET p = ROW(8, '9') WHERE id = 2")
+        try mirror.changeWhileDown([
+            "UPDATE t SET p = ROW(7, 'before') WHERE id = 1",
+            "ALTER TYPE pair DROP ATTRIBUTE y; ALTER TYPE pair ADD ATTRIBUTE \(field)",
+            "UPDATE t SET p = ROW(8, '9') WHERE id = 2",
+        ])
         try mend(mirror, saying: "composite type public.pair lost y and got \(field.prefix(1))")
     }
 
@@ -106,36 +93,10 @@ import WeirTestKit
         let lines = try mirror.runUntilItStops()
         #expect(lines.contains { $0.contains(text) && $0.contains("public.t") }, "\(lines.suffix(4))")
         let advice = try #require(lines.last { $0.contains("Run on the target what is true: (1) ") })
-        #expect(advice.contains("weir backfill --table public.t"))
         let start = try #require(advice.range(of: "(1) ")?.upperBound)
         let end = try #require(advice.range(of: " and, once these rows are applied")?.lowerBound)
-        // A label cannot be used by the transaction that made it.
-        for statement in advice[start..<end].split(separator: ";") { try mirror.target.exec(String(statement)) }
-        var weir = try mirror.stream()
-        try mirror.sync(weir)
-        try mirror.stop(weir)
-        let backfill = try WeirProcess(
-            ["backfill", mirror.config, "--table", "public.t"], workingDirectory: mirror.directory.path)
-        #expect(try backfill.waitForExit() == .status(0), "\(backfill.errorLines.suffix(4))")
-        weir = try mirror.stream()
-        try expectSame(mirror, weir)
-        try mirror.stop(weir)
-    }
-
-    private func expectSame(_ mirror: Mirror, _ weir: WeirProcess) throws {
-        var differences = try mirror.differences(weir)
-        if differences.isEmpty, try Self.fields(mirror.source) != Self.fields(mirror.target) {
-            _ = eventually(timeout: .seconds(5)) { try Self.fields(mirror.source) == Self.fields(mirror.target) }
-            differences = try Self.fields(mirror.source) == Self.fields(mirror.target) ? [] : ["fields of pair"]
-        }
-        #expect(differences == [], "\(weir.errorLines.suffix(12).joined(separator: "\n"))")
-    }
-
-    private static func fields(_ connection: TestConnection) throws -> [[String?]] {
-        try connection.query(
-            """
-            SELECT attname, atttypid::regtype FROM pg_attribute WHERE attrelid = 'pair'::regclass AND NOT attisdropped
-            ORDER BY attnum
-            """)
+        try mirror.mend(
+            "public.t", running: advice[start..<end].split(separator: ";").map(String.init), advice: advice)
+        try mirror.follow()
     }
 }
