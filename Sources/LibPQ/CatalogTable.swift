@@ -58,6 +58,8 @@ public struct CatalogTable: Sendable, Equatable {
     public let columns: [CatalogColumn]
     /// Names of the primary key's columns, in key order.
     public let primaryKey: [String]
+    /// When the primary key is checked; `immediate` without one.
+    public let keyTiming: KeyTiming
     /// Names of the replica identity index's columns, in key order; empty unless the identity is an index.
     public let identityIndex: [String]
     /// Names of the columns, included ones too, of the unique index without expressions that comes first by name, the
@@ -77,8 +79,9 @@ public struct CatalogTable: Sendable, Equatable {
     /// Makes a table from facts that were read elsewhere.
     public init(
         oid: UInt32, name: TableName, kind: Character, replicaIdentity: ReplicaIdentity, columns: [CatalogColumn],
-        primaryKey: [String], identityIndex: [String], uniqueIndex: [String] = [], estimatedRows: UInt64 = 0,
-        hasActiveRowSecurity: Bool = false, comment: String?, storage: UInt32, attributes: [SourceAttribute]
+        primaryKey: [String], keyTiming: KeyTiming = .immediate, identityIndex: [String], uniqueIndex: [String] = [],
+        estimatedRows: UInt64 = 0, hasActiveRowSecurity: Bool = false, comment: String?, storage: UInt32,
+        attributes: [SourceAttribute]
     ) {
         self.oid = oid
         self.name = name
@@ -86,6 +89,7 @@ public struct CatalogTable: Sendable, Equatable {
         self.replicaIdentity = replicaIdentity
         self.columns = columns
         self.primaryKey = primaryKey
+        self.keyTiming = keyTiming
         self.identityIndex = identityIndex
         self.uniqueIndex = uniqueIndex
         self.estimatedRows = estimatedRows
@@ -98,7 +102,8 @@ public struct CatalogTable: Sendable, Equatable {
     /// Whether an UPDATE or DELETE of the table can be replicated.
     public var hasIdentity: Bool {
         switch replicaIdentity {
-        case .default: !primaryKey.isEmpty
+        // PostgreSQL takes no key for one that rows may share for a moment.
+        case .default: !primaryKey.isEmpty && keyTiming == .immediate
         case .nothing: false
         case .full: true
         case .index: !identityIndex.isEmpty
@@ -111,7 +116,9 @@ public struct CatalogTable: Sendable, Equatable {
             """
             SELECT n.nspname, c.relname, c.relkind::text, c.relreplident::text, \
             GREATEST(c.reltuples, 0)::pg_catalog.int8, pg_catalog.row_security_active(c.oid), \
-            pg_catalog.obj_description(c.oid, 'pg_class'), c.relfilenode \
+            pg_catalog.obj_description(c.oid, 'pg_class'), c.relfilenode, (SELECT \
+            CASE WHEN k.condeferred THEN 'deferred' WHEN k.condeferrable THEN 'deferrable' END \
+            FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p') \
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
             WHERE c.oid = $1::pg_catalog.oid
             """,
@@ -132,7 +139,9 @@ public struct CatalogTable: Sendable, Equatable {
             name: TableName(
                 schema: result.string(row: 0, column: 0) ?? "", name: result.string(row: 0, column: 1) ?? ""),
             kind: result.string(row: 0, column: 2)?.first ?? "r", replicaIdentity: identity, columns: columns,
-            primaryKey: keys.primary, identityIndex: keys.identity,
+            primaryKey: keys.primary,
+            keyTiming: result.string(row: 0, column: 8).flatMap { KeyTiming(rawValue: $0) } ?? .immediate,
+            identityIndex: keys.identity,
             uniqueIndex: keys.primary.isEmpty ? try uniqueIndex(of: oid, numbers: numbers, on: connection) : [],
             estimatedRows: result.integer(row: 0, column: 4) ?? 0,
             hasActiveRowSecurity: result.boolean(row: 0, column: 5) ?? false,

@@ -57,8 +57,8 @@ extension RelationDetails {
             columns: columns.map { column in
                 let known = table?.columns.first { $0.name == column.name && $0.typeOID == column.typeOID }
                 return StreamColumn(name: column.name, typeOID: column.typeOID, number: known?.number)
-            }, generated: generated, attributes: table?.attributes ?? [], storage: table?.storage ?? 0, asOf: asOf,
-            typesAsOf: typesAsOf, isFirstOfStream: isFirst)
+            }, generated: generated, keyTiming: table?.keyTiming ?? .immediate, attributes: table?.attributes ?? [],
+            storage: table?.storage ?? 0, asOf: asOf, typesAsOf: typesAsOf, isFirstOfStream: isFirst)
     }
 }
 

@@ -33,6 +33,23 @@ struct ReplayTests {
         #expect(try target.rows("SELECT * FROM t ORDER BY id") == ["1|first|kept", "2|inserted|d"])
     }
 
+    /// Nothing would keep a row from being there twice.
+    @Test func aKeyThatIsOnlyDeferrableIsRefused() throws {
+        let target = try Target("CREATE TABLE t (id int PRIMARY KEY DEFERRABLE, v text); INSERT INTO t VALUES (1, 'a')")
+        let t = try target.relation("t")
+        let driver = try replaying(target)
+        let batch = transaction(100) { $0.insert(t, ["1", "b"]) }
+        let refused = failure { () throws(WeirError) in try driver.write(batch) }
+        let error = try #require(refused)
+        #expect(error.code == .targetMismatch && error.table?.name == "t")
+        #expect(error.cause == #"its only key ("id") is deferrable"#)
+        driver.sink.close()
+        let advice = try #require(error.advice?.split(separator: ";").first)
+        try target.exec(String(advice.dropFirst("Run on the target: ".count)))
+        try replaying(target).write(batch)
+        #expect(try target.rows("SELECT * FROM t") == ["1|b"])
+    }
+
     @Test func movesKeys() throws {
         let target = try Target("CREATE TABLE t (id int PRIMARY KEY, v text, big text)")
         let t = try target.relation("t")

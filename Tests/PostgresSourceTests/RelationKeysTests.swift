@@ -36,6 +36,15 @@ import WeirCore
         #expect(keys("abc", flagged: "b", .index, index: ["gone"]).event == [1])
     }
 
+    @Test func aDeferrableKeyIsNoIdentityAndAKeyAllTheSame() {
+        let column = Column(name: "a", type: ColumnType(oid: 25, name: "text", kind: .text))
+        for identity in [ReplicaIdentity.default, .full, .nothing] {
+            let found = RelationKeys(
+                columns: [column], identity: identity, primaryKey: ["a"], isImmediate: false, identityIndex: [])
+            #expect(found.primary == [0] && found.event == [0])
+        }
+    }
+
     @Test func aUniqueIndexOnlyWhereThereIsNoPrimaryKey() {
         func keys(_ primary: [String], _ unique: [String], _ identity: ReplicaIdentity = .full) -> RelationKeys {
             RelationKeys(

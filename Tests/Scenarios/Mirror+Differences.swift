@@ -70,8 +70,10 @@ extension Mirror {
             LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
             UNION ALL
             SELECT t.name || ' key ' || (SELECT string_agg(a.attname, ',' ORDER BY a.attname) FROM pg_attribute a
-                WHERE a.attrelid = t.oid AND a.attnum = ANY (i.indkey))
+                WHERE a.attrelid = t.oid AND a.attnum = ANY (i.indkey)) || CASE WHEN k.condeferred THEN ' deferred'
+                WHEN k.condeferrable THEN ' deferrable' ELSE '' END
             FROM tables t JOIN pg_index i ON i.indrelid = t.oid AND i.indisprimary
+                JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.contype = 'p'
             UNION ALL
             SELECT t.name || ' comment ' || obj_description(t.oid, 'pg_class') FROM tables t
             UNION ALL

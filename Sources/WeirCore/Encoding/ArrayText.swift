@@ -95,7 +95,7 @@ extension ByteBuffer {
             return true
         }
         let start = count
-        let losesWords = column.isStrict && column.element.isNumeric
+        let losesWords = column.element.isNumeric && (column.isStrict || dimensions == .lost && reader.isNested)
         var element = column
         element.code = column.element
         element.isThroughJava = column.isStrict

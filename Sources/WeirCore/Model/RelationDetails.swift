@@ -103,6 +103,16 @@ public struct StreamColumn: Hashable, Sendable {
     }
 }
 
+/// When a key is checked. Source: PostgreSQL's CREATE TABLE, `DEFERRABLE`.
+public enum KeyTiming: String, Sendable {
+    /// With each row.
+    case immediate
+    /// At the end of a statement: rows may swap their keys in one.
+    case deferrable
+    /// At the end of the transaction.
+    case deferred
+}
+
 /// What a target needs of a table, besides its columns, to create or change it.
 public struct RelationDetails: Sendable {
     /// The table's comment.
@@ -113,6 +123,8 @@ public struct RelationDetails: Sendable {
     public let columns: [StreamColumn]
     /// Columns that the table computes, in the table's order.
     public let generated: [GeneratedColumn]
+    /// When the primary key is checked; `immediate` without one.
+    public let keyTiming: KeyTiming
     /// All entries of `pg_attribute`, rising by number: with them a column's number can be told even where the
     /// catalog is ahead of the log.
     public let attributes: [SourceAttribute]
@@ -132,13 +144,14 @@ public struct RelationDetails: Sendable {
     /// Makes details. `typesAsOf` is `asOf` where it is not given.
     public init(
         comment: String? = nil, types: [UserType] = [], columns: [StreamColumn] = [],
-        generated: [GeneratedColumn] = [], attributes: [SourceAttribute] = [], storage: UInt32 = 0, asOf: LSN? = nil,
-        typesAsOf: LSN? = nil, isFirstOfStream: Bool = false
+        generated: [GeneratedColumn] = [], keyTiming: KeyTiming = .immediate, attributes: [SourceAttribute] = [],
+        storage: UInt32 = 0, asOf: LSN? = nil, typesAsOf: LSN? = nil, isFirstOfStream: Bool = false
     ) {
         self.comment = comment
         self.types = types
         self.columns = columns
         self.generated = generated
+        self.keyTiming = keyTiming
         self.attributes = attributes
         self.storage = storage
         self.asOf = asOf
@@ -155,6 +168,7 @@ extension RelationDetails: Equatable {
     public static func == (left: RelationDetails, right: RelationDetails) -> Bool {
         left.comment == right.comment && left.types == right.types && left.columns == right.columns
             && left.attributes == right.attributes && left.generated == right.generated
+            && left.keyTiming == right.keyTiming
             && (left.asOf == nil) == (right.asOf == nil) && (left.typesAsOf == nil) == (right.typesAsOf == nil)
     }
 }

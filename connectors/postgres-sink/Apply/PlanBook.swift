@@ -5,6 +5,7 @@ final class PlanBook {
     private let catalog: CatalogReader
     private let channel: PipelineChannel
     private let keeper: SchemaKeeper
+    private let applyMode: PostgresTargetSettings.ApplyMode
     private(set) var plans: [TablePlan] = []
     private var latest: [TableName: Int] = [:]
     /// Relations are held here, so that their identity stays theirs.
@@ -15,7 +16,11 @@ final class PlanBook {
     private static let statementsMax = 512
     private static let knownMax = 4096
 
-    init(_ catalog: CatalogReader, _ channel: PipelineChannel, _ keeper: SchemaKeeper) {
+    init(
+        _ catalog: CatalogReader, _ channel: PipelineChannel, _ keeper: SchemaKeeper,
+        applyMode: PostgresTargetSettings.ApplyMode
+    ) {
+        self.applyMode = applyMode
         self.catalog = catalog
         self.channel = channel
         self.keeper = keeper
@@ -40,6 +45,7 @@ final class PlanBook {
         } catch {
             throw .refused(error)
         }
+        if applyMode == .upsert, let refusal = plan.upsertRefusal { throw .refused(refusal) }
         plans.append(plan)
         latest[relation.table] = plans.count - 1
         remember(relation, plans.count - 1)

@@ -72,6 +72,25 @@ final class TablePlan {
         "COPY \(table) (\(writtenColumns.map { layout.columns[$0].sql }.joined(separator: ", "))) FROM STDIN"
     }
 
+    /// What keeps inserts from overwriting rows: ON CONFLICT takes no deferrable key, and a replica's session does not
+    /// look at one, so that a row would be there twice. Nil when nothing does.
+    var upsertRefusal: WeirError? {
+        guard layout.conflict.isEmpty else { return nil }
+        let names = Set(relation.columns.map(\.name))
+        guard let key = target.uniqueKeys.first(where: { !$0.isImmediate && Set($0.columns).isSubset(of: names) })
+        else {
+            return nil
+        }
+        let columns = key.columns.map { TableName.quote($0) }.joined(separator: ", ")
+        let name = TableName.quote(key.name)
+        return WeirError(
+            .targetMismatch, stage: .sink, "`apply: upsert` cannot tell rows of the target table apart",
+            cause: "its only key (\(columns)) is deferrable",
+            advice: "Run on the target: ALTER TABLE \(layout.table) DROP CONSTRAINT \(name), "
+                + "ADD CONSTRAINT \(name) \(key.isPrimary ? "PRIMARY KEY" : "UNIQUE") (\(columns));"
+        ).at(table: relation.table)
+    }
+
     /// Names of the columns that find a row.
     var keyColumnNames: [String] {
         let columns = layout.isKeyed ? layout.compare : layout.conflict

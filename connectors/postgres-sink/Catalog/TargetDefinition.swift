@@ -34,9 +34,18 @@ enum TargetDefinition {
         let key = relation.primaryKey.isEmpty ? fallback : relation.primaryKey
         if !key.isEmpty, withKey {
             let names = key.map { TableName.quote(relation.columns[$0].name) }
-            lines.append("PRIMARY KEY (\(names.joined(separator: ", ")))")
+            lines.append("PRIMARY KEY (\(names.joined(separator: ", ")))\(timing(of: relation))")
         }
         return "CREATE TABLE \(relation.table.sql) (\(lines.joined(separator: ", ")));"
+    }
+
+    /// What follows PRIMARY KEY, with a space in front.
+    static func timing(of relation: Relation) -> String {
+        switch relation.details?.keyTiming ?? .immediate {
+        case .immediate: ""
+        case .deferrable: " DEFERRABLE"
+        case .deferred: " DEFERRABLE INITIALLY DEFERRED"
+        }
     }
 
     /// CREATE SCHEMA for a relation's table or a type.

@@ -83,9 +83,12 @@ struct TargetTable: Sendable, Equatable {
     func columnIndex(_ name: String) -> Int? { columns.firstIndex { $0.name == name } }
 
     /// The columns of a unique index that ON CONFLICT can name: the wanted one, else the primary key, else the
-    /// first whose columns all are among `available`.
+    /// first whose columns all are among `available`. It takes none whose columns have a deferrable key as well.
     func conflictKey(wanted: [String], available: Set<String>) -> [String] {
-        let usable = uniqueKeys.filter { $0.isImmediate && Set($0.columns).isSubset(of: available) }
+        let late = uniqueKeys.filter { !$0.isImmediate }.map { Set($0.columns) }
+        let usable = uniqueKeys.filter {
+            $0.isImmediate && Set($0.columns).isSubset(of: available) && !late.contains(Set($0.columns))
+        }
         let chosen = usable.first { Set($0.columns) == Set(wanted) } ?? usable.first { $0.isPrimary } ?? usable.first
         return chosen?.columns ?? []
     }

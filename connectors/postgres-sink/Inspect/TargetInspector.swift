@@ -231,6 +231,20 @@ struct TargetInspection {
                     .warning, subject, "The table has no key: each update or delete may read the whole table",
                     remedy: "Give it a primary key on the target; the source's REPLICA IDENTITY FULL can stay."))
         }
+        if settings.applyMode == .upsert, let refusal = plan.upsertRefusal {
+            findings.append(Finding(refusal, subject: subject))
+        }
+        let timing = TargetDefinition.timing(of: plan.relation)
+        if !timing.isEmpty, plan.target.hasImmediatePrimaryKey, let name = plan.target.primaryKeyName {
+            let key = plan.target.primaryKey.map { TableName.quote($0) }.joined(separator: ", ")
+            findings.append(
+                Finding(
+                    .warning, subject,
+                    "The source's primary key is deferrable, the target's is not: rows that swap keys stop the run",
+                    remedy: "Run on the target: ALTER TABLE \(plan.layout.table) DROP CONSTRAINT "
+                        + "\(TableName.quote(name)), ADD CONSTRAINT \(TableName.quote(name)) PRIMARY KEY "
+                        + "(\(key))\(timing);"))
+        }
         if settings.onMissingRow == .insert, plan.layout.conflict.isEmpty {
             findings.append(
                 Finding(

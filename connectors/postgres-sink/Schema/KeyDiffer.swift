@@ -21,7 +21,7 @@ struct KeyDiffer {
         let relation = situation.relation
         let wanted = relation.primaryKey.map { relation.columns[$0].name }
         let there = base.primaryKey.map(now)
-        guard Set(wanted) != Set(there) else { return }
+        guard Set(wanted) != Set(there) else { return retime(situation, base, there) }
         let known = situation.known?.primaryKey.map(now)
         let isChanged = known.map { Set($0) != Set(wanted) } ?? false
         // A table that somebody else made may have another key.
@@ -47,8 +47,31 @@ struct KeyDiffer {
         last.append(
             SchemaStep(
                 there.isEmpty ? .additive : .full, needed: !there.isEmpty && isChanged,
-                "ALTER TABLE \(relation.table.sql) ADD PRIMARY KEY (\(columns));", reason: reason,
+                "ALTER TABLE \(relation.table.sql) ADD PRIMARY KEY (\(columns))"
+                    + "\(TargetDefinition.timing(of: relation));", reason: reason,
                 optional: there.isEmpty))
+    }
+
+    /// The same columns, looked at when the source looks at them: rows that swap their keys have the same one for a
+    /// moment.
+    private mutating func retime(_ situation: SchemaSituation, _ base: TargetTable, _ key: [String]) {
+        let relation = situation.relation
+        let timing = TargetDefinition.timing(of: relation)
+        guard isOurs(situation), !key.isEmpty, timing.isEmpty != base.hasImmediatePrimaryKey,
+            let name = base.primaryKeyName
+        else { return }
+        // Rows that are still to come may need the looser one.
+        guard !timing.isEmpty || situation.factsHold else {
+            hasOpenFacts = true
+            return
+        }
+        let columns = key.map { TableName.quote($0) }.joined(separator: ", ")
+        last.append(
+            SchemaStep(
+                .full,
+                "ALTER TABLE \(relation.table.sql) DROP CONSTRAINT \(TableName.quote(name)), "
+                    + "ADD CONSTRAINT \(TableName.quote(name)) PRIMARY KEY (\(columns))\(timing);",
+                reason: "The source table's primary key is \(timing.isEmpty ? "not " : "")deferrable", optional: true))
     }
 
     private func isOurs(_ situation: SchemaSituation) -> Bool { situation.mode == .full }

@@ -134,7 +134,8 @@ final class SnapshotWriter {
         let cause =
             part.purpose != .backfill
             ? "no snapshot of this pipeline put them there"
-            : "without a unique index of the target they cannot be told apart from the rows to come"
+            : "without a unique index of the target that is not deferrable, they cannot be told apart from the rows to "
+                + "come"
         return WeirError(
             .targetNotEmpty, stage: .sink, "The target table holds rows already", cause: cause,
             advice: "Empty it (TRUNCATE \(name);), or set snapshot.not.empty to truncate or append."

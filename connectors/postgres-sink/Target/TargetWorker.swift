@@ -44,7 +44,7 @@ final class TargetWorker {
             session, syncBytes: settings.syncBytes, inFlightBytesMax: settings.inFlightBytesMax)
         let catalog = CatalogReader(session)
         keeper = SchemaKeeper(session, catalog, settings, memory)
-        book = PlanBook(catalog, channel, keeper)
+        book = PlanBook(catalog, channel, keeper, applyMode: settings.applyMode)
         applier = RowApplier(session, channel, book, settings)
         progress = ProgressTable(session, settings: settings)
         snapshot = SnapshotWriter(session, channel, applier, progress, settings)

@@ -60,12 +60,12 @@ struct RelationBuilder {
     func relation(
         of table: CatalogTable, columns names: [String]?, isTold: Bool = false, on connection: borrowing PGConnection
     ) throws(PGError) -> Relation {
-        let key = Set(table.replicaIdentity == .index ? table.identityIndex : table.primaryKey)
+        let isKeyed = table.hasIdentity && table.replicaIdentity != .full
+        let key = Set(!isKeyed ? [] : table.replicaIdentity == .index ? table.identityIndex : table.primaryKey)
         var columns: [Column] = []
         for column in table.columns where !column.isGenerated && names?.contains(column.name) ?? true {
             let type = try types.type(oid: column.typeOID, modifier: column.modifier, on: connection)
-            let isIdentity =
-                table.replicaIdentity == .full || (table.replicaIdentity != .nothing && key.contains(column.name))
+            let isIdentity = table.replicaIdentity == .full || key.contains(column.name)
             columns.append(
                 Column(
                     name: column.name, type: type, isIdentity: isIdentity, isNotNull: column.isNotNull,
@@ -105,6 +105,7 @@ struct RelationBuilder {
     ) -> Relation {
         let keys = RelationKeys(
             columns: columns, identity: identity, primaryKey: table?.primaryKey ?? [],
+            isImmediate: table?.keyTiming ?? .immediate == .immediate,
             identityIndex: table?.identityIndex ?? [], uniqueIndex: table?.uniqueIndex ?? [])
         return Relation(
             oid: oid, table: name, columns: columns, identity: identity, primaryKey: keys.primary,
@@ -125,8 +126,8 @@ struct RelationKeys: Equatable {
     let unique: [Int]
 
     init(
-        columns: [Column], identity: ReplicaIdentity, primaryKey: [String], identityIndex: [String],
-        uniqueIndex: [String] = []
+        columns: [Column], identity: ReplicaIdentity, primaryKey: [String], isImmediate: Bool = true,
+        identityIndex: [String], uniqueIndex: [String] = []
     ) {
         func indexes(_ names: [String]) -> [Int] {
             let found = names.compactMap { name in columns.firstIndex { $0.name == name } }
@@ -136,6 +137,10 @@ struct RelationKeys: Equatable {
         let catalogIndex = indexes(identityIndex)
         let flagged = columns.indices.filter { columns[$0].isIdentity }
         switch identity {
+        // A deferrable key is no replica identity: there are inserts only, and they have it.
+        case .default where !isImmediate && flagged.isEmpty:
+            primary = catalogPrimary
+            event = primary
         case .default:
             primary = Set(catalogPrimary) == Set(flagged) ? catalogPrimary : flagged
             event = primary

@@ -71,6 +71,7 @@ extension DefinitionMessage.Table {
             oid: oid, name: TableName(schema: schema, name: name), kind: value["kind"]?.string?.first ?? "r",
             replicaIdentity: identity, columns: entries.compactMap { CatalogColumn($0) },
             primaryKey: value.texts("primaryKey"),
+            keyTiming: value["keyTiming"]?.string.flatMap { KeyTiming(rawValue: $0) } ?? .immediate,
             identityIndex: value.texts("identityIndex"), comment: value["comment"]?.string,
             storage: value["storage"]?.oid ?? 0, attributes: entries.compactMap { SourceAttribute($0) })
         isPermanent = value["persistence"]?.string == "p"

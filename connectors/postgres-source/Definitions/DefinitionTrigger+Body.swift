@@ -114,6 +114,8 @@ extension DefinitionTrigger {
                         CROSS JOIN LATERAL pg_catalog.unnest(i.indkey) WITH ORDINALITY AS k(number, place)
                         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
                         WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts),
+                    'keyTiming', (SELECT CASE WHEN k.condeferred THEN 'deferred' WHEN k.condeferrable THEN 'deferrable'
+                            END FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p'),
                     'identityIndex', (SELECT pg_catalog.jsonb_agg(a.attname ORDER BY k.place)
                         FROM pg_catalog.pg_index i
                         CROSS JOIN LATERAL pg_catalog.unnest(i.indkey) WITH ORDINALITY AS k(number, place)

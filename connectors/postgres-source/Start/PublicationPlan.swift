@@ -19,7 +19,7 @@ struct PublishableTable: Equatable {
             SELECT c.oid, n.nspname, c.relname, \
             CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false ELSE EXISTS (\
             SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND \
-            CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END) END, \
+            CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary AND i.indimmediate END) END, \
             ARRAY(SELECT a.relid::pg_catalog.oid FROM pg_catalog.pg_partition_ancestors(c.oid) a \
             WHERE a.relid <> c.oid)::text \
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
