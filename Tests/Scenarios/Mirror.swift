@@ -29,8 +29,8 @@ struct Mirror {
     }
 
     init(
-        _ setup: String, schema: String = "full", definitions: Definitions = .inferred, extra: String = "",
-        server: PrivatePostgres? = nil
+        _ setup: String, schema: String = "full", definitions: Definitions = .inferred, binary: String = "never",
+        extra: String = "", server: PrivatePostgres? = nil
     ) throws {
         let server = try server ?? PrivatePostgres.shared()
         self.server = server
@@ -51,6 +51,7 @@ struct Mirror {
               url: "\(server.url(database: sourceDatabase))"
               status.interval: 300ms
               ddl: \(definitions.rawValue)
+              binary: \(binary)
             sinks:
               - {type: postgres, url: "\(server.url(database: targetDatabase))", schema: \(schema)}
             \(extra)

@@ -149,7 +149,7 @@ struct RandomRows {
                 ON CONFLICT (id) DO UPDATE SET t = EXCLUDED.t, n = keyed.n + 1
                 """
         case 2: return "UPDATE keyed SET t = \(text()), n = NULL WHERE id IN (\(id), \(other))"
-        case 3: return "UPDATE keyed SET big = \(big()), doc = '\"d\"' WHERE id % 4 = \(session)"
+        case 3: return "UPDATE keyed SET big = \(big()), doc = '[\"d\"]' WHERE id % 4 = \(session)"
         case 4: return "DELETE FROM keyed WHERE id = \(id)"
         case 5:
             // One row takes the other's key.
