@@ -81,7 +81,8 @@ struct EventTables {
     /// The same of the database.
     static func rows(_ table: String, _ connection: TestConnection) throws -> [String] {
         let sql = """
-            SELECT (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each_text(to_jsonb(r)) e)::text FROM ONLY \(table) r
+            SELECT (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each_text(to_jsonb(r)) e)::text
+            FROM ONLY \(table) r
             """
         return try connection.query(sql).map { line in
             let object = try JSONSerialization.jsonObject(with: Data((line[0] ?? "").utf8)) as? [String: Any]

@@ -2,8 +2,8 @@ import Glibc
 import Testing
 import WeirTestKit
 
-/// Random transactions over tables of every replica identity, with Weir running, stopped or killed meanwhile: in the end
-/// a target database, and whoever reads the events, has the source's rows.
+/// Random transactions over tables of every replica identity, with Weir running, stopped or killed meanwhile: in the
+/// end a target database, and whoever reads the events, has the source's rows.
 @Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(15))) struct RowPropertyScenarios {
     @Test(arguments: SchemaPropertyScenarios.seeds) func theTargetHasTheSourcesRows(seed: UInt64) throws {
         let mirror = try Mirror(RandomRows.setup, binary: seed % 2 == 0 ? "auto" : "never")
@@ -37,8 +37,8 @@ import WeirTestKit
         }
     }
 
-    /// A swap of keys in one statement is left out: as events, it is a delete of one key and a row with the other, which
-    /// is there already.
+    /// A swap of keys in one statement is left out: as events, it is a delete of one key and a row with the other,
+    /// which is there already.
     @Test(arguments: SchemaPropertyScenarios.seeds) func aConsumerHasTheSourcesRows(seed: UInt64) throws {
         let mirror = try Mirror(RandomRows.setup)
         let config = try mirror.directory.write(
