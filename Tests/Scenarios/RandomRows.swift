@@ -249,3 +249,41 @@ struct RandomRows {
         }
     }
 }
+
+/// Two sessions that do what a seed decides.
+final class RandomLoad {
+    private(set) var rows: RandomRows
+    private let sessions: [TestConnection]
+
+    init(_ first: TestConnection, _ second: TestConnection, _ seed: UInt64) throws {
+        rows = RandomRows(seed: seed)
+        sessions = [first, second]
+    }
+
+    func flip() -> Bool { Bool.random(using: &rows.random) }
+
+    func change(_ steps: Int) throws {
+        for _ in 0..<steps {
+            let step = rows.step()
+            do {
+                try sessions[step.session].exec(step.sql)
+            } catch {
+                // A key that is taken: what is left out is no change.
+                let end = rows.failed(step.session)
+                try sessions[end.session].exec(end.sql)
+            }
+        }
+    }
+
+    /// Ends what is open.
+    func end() throws {
+        for step in rows.ends() {
+            do {
+                try sessions[step.session].exec(step.sql)
+            } catch {
+                // A key that was looked at late.
+                try sessions[step.session].exec("ROLLBACK")
+            }
+        }
+    }
+}

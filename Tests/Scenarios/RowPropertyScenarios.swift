@@ -7,7 +7,7 @@ import WeirTestKit
 @Suite(.tags(.integration), .needsPostgres, .timeLimit(.minutes(15))) struct RowPropertyScenarios {
     @Test(arguments: SchemaPropertyScenarios.seeds) func theTargetHasTheSourcesRows(seed: UInt64) throws {
         let mirror = try Mirror(RandomRows.setup, binary: seed % 2 == 0 ? "auto" : "never")
-        let load = try Load(mirror, seed)
+        let load = try RandomLoad(mirror.source, try mirror.server.connect(mirror.sourceDatabase), seed)
         for round in 0..<3 {
             // While it is down, while it copies or catches up, and while it streams.
             try load.change(60)
@@ -57,7 +57,7 @@ import WeirTestKit
             try weir.waitForErrorLine(containing: "streaming")
             return weir
         }
-        let load = try Load(mirror, seed)
+        let load = try RandomLoad(mirror.source, try mirror.server.connect(mirror.sourceDatabase), seed)
         var events = EventTables()
         try load.change(60)
         try load.end()
@@ -91,41 +91,42 @@ import WeirTestKit
         }
     }
 
-    /// What a seed does to the source.
-    private final class Load {
-        private(set) var rows: RandomRows
-        private let sessions: [TestConnection]
-
-        init(_ mirror: Mirror, _ seed: UInt64) throws {
-            rows = RandomRows(seed: seed)
-            sessions = [mirror.source, try mirror.server.connect(mirror.sourceDatabase)]
+    /// The events of a topic, read again from its beginning after kills of who wrote them: each change once.
+    @Test(.needsKafka, arguments: SchemaPropertyScenarios.seeds) func aReplayHasTheSourcesRows(seed: UInt64) throws {
+        // A replay overwrites by key: a key that rows share for a moment is none.
+        let tables = ["keyed", "named", "pair", "bag", "coded", "log", "part", "base", "child"]
+        let shop = try Shop(
+            [.kafka], schema: RandomRows.setup, extra: "debezium: {skipped.operations: none}",
+            tables: "[\(tables.map { "public.\($0)" }.joined(separator: ", "))]")
+        let load = try RandomLoad(shop.source, try shop.server.connect(shop.sourceDatabase), seed)
+        try load.change(60)
+        try load.end()
+        try shop.catchUp()
+        for _ in 0..<4 {
+            let weir = try shop.stream()
+            try load.change(80)
+            if load.flip() { weir.kill9() } else { weir.signal(SIGTERM) }
+            try weir.waitForExit()
+            try load.change(20)
         }
+        try load.end()
+        try shop.catchUp()
+        let topics = tables.map { "\(shop.name).public.\($0)" }.joined(separator: ", ")
+        let config = try shop.directory.write(
+            """
+            pipeline: \(shop.name)
+            source: {type: kafka, brokers: "\(try #require(shop.broker).bootstrap)", topics: [\(topics)]}
+            sinks: [{type: postgres, url: "\(shop.server.url(database: shop.targetDatabase))"}]
+            state: {path: replay-state}
 
-        func flip() -> Bool { Bool.random(using: &rows.random) }
-
-        func change(_ steps: Int) throws {
-            for _ in 0..<steps {
-                let step = rows.step()
-                do {
-                    try sessions[step.session].exec(step.sql)
-                } catch {
-                    // A key that is taken: what is left out is no change.
-                    let end = rows.failed(step.session)
-                    try sessions[end.session].exec(end.sql)
-                }
-            }
+            """, to: "replay.yaml")
+        let replay = try shop.weir(["replay", config, "--from", "earliest"])
+        #expect(replay.exit == .status(0), "seed \(seed): \(replay.errors.suffix(4))")
+        let different = try tables.filter { table in
+            let sql = "SELECT r::text FROM \(table == "base" ? "ONLY base" : table) r ORDER BY 1"
+            return try shop.source.query(sql) != shop.target.query(sql)
         }
-
-        /// Ends what is open.
-        func end() throws {
-            for step in rows.ends() {
-                do {
-                    try sessions[step.session].exec(step.sql)
-                } catch {
-                    // A key that was looked at late.
-                    try sessions[step.session].exec("ROLLBACK")
-                }
-            }
-        }
+        #expect(try shop.target.number("SELECT count(*) FROM log") ?? 0 > 0)
+        #expect(different == [], "seed \(seed)")
     }
 }
