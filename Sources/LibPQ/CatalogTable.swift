@@ -59,7 +59,7 @@ public struct CatalogTable: Sendable, Equatable {
     /// Names of the primary key's columns, in key order.
     public let primaryKey: [String]
     /// When the primary key is checked; `immediate` without one.
-    public let keyTiming: KeyTiming
+    public private(set) var keyTiming: KeyTiming
     /// Names of the replica identity index's columns, in key order; empty unless the identity is an index.
     public let identityIndex: [String]
     /// Names of the columns, included ones too, of the unique index without expressions that comes first by name, the
@@ -116,9 +116,7 @@ public struct CatalogTable: Sendable, Equatable {
             """
             SELECT n.nspname, c.relname, c.relkind::text, c.relreplident::text, \
             GREATEST(c.reltuples, 0)::pg_catalog.int8, pg_catalog.row_security_active(c.oid), \
-            pg_catalog.obj_description(c.oid, 'pg_class'), c.relfilenode, (SELECT \
-            CASE WHEN k.condeferred THEN 'deferred' WHEN k.condeferrable THEN 'deferrable' END \
-            FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p') \
+            pg_catalog.obj_description(c.oid, 'pg_class'), c.relfilenode, \(keyTimingSQL) \
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
             WHERE c.oid = $1::pg_catalog.oid
             """,
@@ -157,6 +155,23 @@ public struct CatalogTable: Sendable, Equatable {
         table.uniqueIndex = try Self.uniqueIndex(of: oid, numbers: numbers, on: connection)
         return table
     }
+
+    /// The same with the key's timing that the catalog has now.
+    public func withKeyTiming(on connection: borrowing PGConnection) throws(PGError) -> CatalogTable {
+        let result = try connection.query(
+            "SELECT \(Self.keyTimingSQL) FROM pg_catalog.pg_class c WHERE c.oid = $1::pg_catalog.oid", ["\(oid)"],
+            operation: "read pg_constraint")
+        var table = self
+        let text = result.rowCount == 1 ? result.string(row: 0, column: 0) : nil
+        table.keyTiming = text.flatMap { KeyTiming(rawValue: $0) } ?? .immediate
+        return table
+    }
+
+    /// The words of `KeyTiming` for a table `c`; NULL when the key is checked at once, or there is none.
+    private static let keyTimingSQL = """
+        (SELECT CASE WHEN k.condeferred THEN 'deferred' WHEN k.condeferrable THEN 'deferrable' END \
+        FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p')
+        """
 
     /// Reads a table by name; nil when there is none. Exact names, no search path.
     public static func load(name: TableName, on connection: borrowing PGConnection) throws(PGError) -> CatalogTable? {

@@ -45,6 +45,21 @@ import WeirTestKit
         try mirror.stop(weir)
     }
 
+    /// The row comes right behind the message, in the same transaction.
+    @Test(arguments: Failure.allCases) func aRowOfTheSameTransactionComesAfterIt(failure: Failure) throws {
+        let mirror = try Mirror(
+            "CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 5)", definitions: .trigger)
+        let weir = try mirror.stream()
+        // Known as the trigger told it.
+        try mirror.source.exec("COMMENT ON TABLE t IS 'told'; INSERT INTO t VALUES (2, 6)")
+        try mirror.expectSame(weir)
+        try run(
+            "ALTER TABLE t DROP COLUMN a; ALTER TABLE t ADD COLUMN a int; INSERT INTO t VALUES (3, 7)", mirror,
+            failingBy: failure)
+        #expect(try weir.waitForExit(timeout: .seconds(30)) == .status(1))
+        #expect(weir.errorLines.contains { $0.contains("column a was dropped and added again, before these rows or") })
+    }
+
     private func run(_ statements: String, _ mirror: Mirror, failingBy failure: Failure) throws {
         switch failure {
         case .lockedCatalog:

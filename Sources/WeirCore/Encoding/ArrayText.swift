@@ -95,7 +95,9 @@ extension ByteBuffer {
             return true
         }
         let start = count
-        let losesWords = column.element.isNumeric && (column.isStrict || dimensions == .lost && reader.isNested)
+        let losesWords =
+            column.element.isNumeric
+            && (column.isStrict || dimensions == .lost && (reader.isNested || !column.element.hasWords))
         var element = column
         element.code = column.element
         element.isThroughJava = column.isStrict

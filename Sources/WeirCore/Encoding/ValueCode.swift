@@ -53,6 +53,9 @@ enum ValueCode: UInt8, BitwiseCopyable {
     /// An empty array, or null for an empty one: Debezium's rendering of oidvector and int2vector.
     case emptyArray
 
+    /// Renderings of numeric that can say NaN and infinity.
+    var hasWords: Bool { self == .decimalDouble || self == .decimalString }
+
     /// Renderings of numeric, whose arrays Debezium loses when one element is NaN or infinite.
     var isNumeric: Bool {
         switch self {

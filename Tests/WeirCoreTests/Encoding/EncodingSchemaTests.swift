@@ -207,13 +207,14 @@ import Testing
         #expect(try bench.json("{1,NULL}", array) == "[1,null]")
         let numeric = ColumnType(oid: 1700, modifier: 4 + (12 << 16 | 2), name: "numeric(12,2)", kind: .numeric)
         #expect(try bench.json("NaN", numeric) == nil)
+        let decimals = ColumnType(oid: 1231, name: "numeric[]", kind: .array(numeric))
+        for text in ["{1,NaN}", "{{1,2},{3,NaN}}"] { #expect(try bench.json(text, decimals) == "null") }
         settings.debezium.decimal = .string
         let words = EncodingBench(settings)
-        let numbers = ColumnType(oid: 1231, name: "numeric[]", kind: .array(numeric))
-        #expect(try words.json("{1,NaN}", numbers) == #"["1.00","NaN"]"#)
-        #expect(try words.json("{{1,2},{3,4}}", numbers) == "[null,null]")
+        #expect(try words.json("{1,NaN}", decimals) == #"["1.00","NaN"]"#)
+        #expect(try words.json("{{1,2},{3,4}}", decimals) == "[null,null]")
         // It reads the inner arrays, and stumbles over the word.
-        #expect(try words.json("{{1,2},{3,NaN}}", numbers) == "null")
+        #expect(try words.json("{{1,2},{3,NaN}}", decimals) == "null")
         let timestamp = ColumnType(oid: 1114, name: "timestamp", kind: .timestamp)
         #expect(try bench.json("294276-12-31 23:59:59", timestamp)?.count ?? 0 < 21)
     }

@@ -13,11 +13,12 @@ enum TargetDefinition {
     /// - Parameters:
     ///   - notNull: columns besides the key that get NOT NULL.
     ///   - withKey: the primary key is known to be the one of this point of the log.
+    ///   - timing: when the primary key is looked at.
     ///   - collations: those that the target has.
     ///   - generated: columns that the target computes, to their places by number.
     static func createTable(
-        _ relation: Relation, notNull: Set<String>, withKey: Bool, collations: Set<String>,
-        generated: [GeneratedColumn] = []
+        _ relation: Relation, notNull: Set<String>, withKey: Bool, timing: KeyTiming = .immediate,
+        collations: Set<String>, generated: [GeneratedColumn] = []
     ) -> String {
         var lines: [String] = []
         var computed = generated[...]
@@ -34,19 +35,22 @@ enum TargetDefinition {
         let key = relation.primaryKey.isEmpty ? fallback : relation.primaryKey
         if !key.isEmpty, withKey {
             let names = key.map { TableName.quote(relation.columns[$0].name) }
-            lines.append("PRIMARY KEY (\(names.joined(separator: ", ")))\(timing(of: relation))")
+            lines.append("PRIMARY KEY (\(names.joined(separator: ", ")))\(suffix(timing))")
         }
         return "CREATE TABLE \(relation.table.sql) (\(lines.joined(separator: ", ")));"
     }
 
     /// What follows PRIMARY KEY, with a space in front.
-    static func timing(of relation: Relation) -> String {
-        switch relation.details?.keyTiming ?? .immediate {
+    static func suffix(_ timing: KeyTiming) -> String {
+        switch timing {
         case .immediate: ""
         case .deferrable: " DEFERRABLE"
         case .deferred: " DEFERRABLE INITIALLY DEFERRED"
         }
     }
+
+    /// ALTER TABLE that has a publication of the target take whole rows: it takes no deferrable key.
+    static func wholeRows(of table: TableName) -> String { "ALTER TABLE \(table.sql) REPLICA IDENTITY FULL;" }
 
     /// CREATE SCHEMA for a relation's table or a type.
     static func createSchema(_ table: TableName) -> String {

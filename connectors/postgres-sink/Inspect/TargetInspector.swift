@@ -234,17 +234,7 @@ struct TargetInspection {
         if settings.applyMode == .upsert, let refusal = plan.upsertRefusal {
             findings.append(Finding(refusal, subject: subject))
         }
-        let timing = TargetDefinition.timing(of: plan.relation)
-        if !timing.isEmpty, plan.target.hasImmediatePrimaryKey, let name = plan.target.primaryKeyName {
-            let key = plan.target.primaryKey.map { TableName.quote($0) }.joined(separator: ", ")
-            findings.append(
-                Finding(
-                    .warning, subject,
-                    "The source's primary key is deferrable, the target's is not: rows that swap keys stop the run",
-                    remedy: "Run on the target: ALTER TABLE \(plan.layout.table) DROP CONSTRAINT "
-                        + "\(TableName.quote(name)), ADD CONSTRAINT \(TableName.quote(name)) PRIMARY KEY "
-                        + "(\(key))\(timing);"))
-        }
+        findings += swaps(plan, subject)
         if settings.onMissingRow == .insert, plan.layout.conflict.isEmpty {
             findings.append(
                 Finding(
@@ -252,6 +242,31 @@ struct TargetInspection {
                     remedy: "Give the table a primary key on the target."))
         }
         return findings
+    }
+
+    /// Rows that change their keys with each other, where the source allows it and the target does not.
+    private func swaps(_ plan: TablePlan, _ subject: String) -> [Finding] {
+        let isLate = plan.relation.identity == .full && plan.relation.details?.keyTiming ?? .immediate != .immediate
+        guard isLate, plan.target.hasImmediatePrimaryKey, let name = plan.target.primaryKeyName else { return [] }
+        guard settings.applyMode == .exact else {
+            return [
+                Finding(
+                    .warning, subject,
+                    "The source's primary key is deferrable: of rows that swap their keys `apply: upsert` keeps one",
+                    remedy: "Set apply to exact.")
+            ]
+        }
+        guard settings.schema != .full || settings.onMissingRow != .error else { return [] }
+        let key = plan.target.primaryKey.map { TableName.quote($0) }.joined(separator: ", ")
+        let constraint = TableName.quote(name)
+        return [
+            Finding(
+                .warning, subject,
+                "The source's primary key is deferrable, the target's is not: rows that swap their keys stop the run",
+                remedy: "Run on the target: ALTER TABLE \(plan.layout.table) DROP CONSTRAINT \(constraint), "
+                    + "ADD CONSTRAINT \(constraint) PRIMARY KEY (\(key))\(TargetDefinition.suffix(.deferred)); "
+                    + TargetDefinition.wholeRows(of: plan.relation.table))
+        ]
     }
 
     /// A table that holds rows stops a first snapshot.

@@ -29,7 +29,7 @@ struct KeyDiffer {
             return
         }
         // The stream tells the key itself; under another identity only the catalog does, which may be ahead.
-        let isExact = relation.identity == .default || situation.factsHold
+        let isExact = relation.tellsItsKey || situation.factsHold
         guard isExact else {
             hasOpenFacts = true
             return
@@ -43,12 +43,15 @@ struct KeyDiffer {
                     reason: reason))
         }
         guard !wanted.isEmpty else { return }
+        if situation.keyTiming != .immediate {
+            last.append(SchemaStep(.full, TargetDefinition.wholeRows(of: relation.table), optional: true))
+        }
         let columns = wanted.map { TableName.quote($0) }.joined(separator: ", ")
         last.append(
             SchemaStep(
                 there.isEmpty ? .additive : .full, needed: !there.isEmpty && isChanged,
                 "ALTER TABLE \(relation.table.sql) ADD PRIMARY KEY (\(columns))"
-                    + "\(TargetDefinition.timing(of: relation));", reason: reason,
+                    + "\(TargetDefinition.suffix(situation.keyTiming));", reason: reason,
                 optional: there.isEmpty))
     }
 
@@ -56,22 +59,25 @@ struct KeyDiffer {
     /// moment.
     private mutating func retime(_ situation: SchemaSituation, _ base: TargetTable, _ key: [String]) {
         let relation = situation.relation
-        let timing = TargetDefinition.timing(of: relation)
-        guard isOurs(situation), !key.isEmpty, timing.isEmpty != base.hasImmediatePrimaryKey,
-            let name = base.primaryKeyName
+        let isImmediate = situation.keyTiming == .immediate
+        guard isOurs(situation), !key.isEmpty, isImmediate != base.hasImmediatePrimaryKey,
+            let constraint = base.primaryKeyName
         else { return }
         // Rows that are still to come may need the looser one.
-        guard !timing.isEmpty || situation.factsHold else {
+        guard !isImmediate || situation.factsHold else {
             hasOpenFacts = true
             return
         }
         let columns = key.map { TableName.quote($0) }.joined(separator: ", ")
-        last.append(
-            SchemaStep(
-                .full,
-                "ALTER TABLE \(relation.table.sql) DROP CONSTRAINT \(TableName.quote(name)), "
-                    + "ADD CONSTRAINT \(TableName.quote(name)) PRIMARY KEY (\(columns))\(timing);",
-                reason: "The source table's primary key is \(timing.isEmpty ? "not " : "")deferrable", optional: true))
+        let name = TableName.quote(constraint)
+        let sql =
+            "ALTER TABLE \(relation.table.sql) DROP CONSTRAINT \(name), ADD CONSTRAINT \(name) PRIMARY KEY "
+            + "(\(columns))\(TargetDefinition.suffix(situation.keyTiming));"
+        let reason = "The target's primary key is \(isImmediate ? "" : "not ")deferrable, unlike the source's"
+        if !isImmediate {
+            last.append(SchemaStep(.full, TargetDefinition.wholeRows(of: relation.table), optional: true))
+        }
+        last.append(SchemaStep(.full, sql, reason: reason, optional: true))
     }
 
     private func isOurs(_ situation: SchemaSituation) -> Bool { situation.mode == .full }
@@ -89,5 +95,12 @@ struct KeyDiffer {
             let sql = TargetDefinition.identityIndex(relation)
         else { return }
         last.append(SchemaStep(.additive, sql, optional: true))
+    }
+}
+
+extension Relation {
+    /// Whether the stream tells the primary key: a deferrable one it does not.
+    var tellsItsKey: Bool {
+        identity == .default && (primaryKey.isEmpty || columns.contains(where: \.isIdentity))
     }
 }

@@ -184,13 +184,14 @@ struct SchemaDiffer {
         let table = relation.table
         createSchema(&steps)
         let holds = situation.factsHold
-        let keyIsExact = relation.identity == .default || holds
+        let keyIsExact = relation.tellsItsKey || holds
         let notNull = Set(relation.columns.filter { holds && $0.isNotNull }.map(\.name))
         let plain = TargetDefinition.createTable(
-            relation, notNull: notNull, withKey: keyIsExact, collations: situation.collations)
+            relation, notNull: notNull, withKey: keyIsExact, timing: situation.keyTiming,
+            collations: situation.collations)
         let whole = TargetDefinition.createTable(
-            relation, notNull: notNull, withKey: keyIsExact, collations: situation.collations,
-            generated: generated.fresh)
+            relation, notNull: notNull, withKey: keyIsExact, timing: situation.keyTiming,
+            collations: situation.collations, generated: generated.fresh)
         var step = SchemaStep(.additive, needed: true, whole, reason: "The table is missing on the target")
         if whole != plain {
             step.fallback = plain
@@ -199,6 +200,9 @@ struct SchemaDiffer {
         steps.append(step)
         if !relation.primaryKey.isEmpty && !keyIsExact || !holds && relation.columns.contains(where: \.isNotNull) {
             change.hasOpenFacts = true
+        }
+        if situation.keyTiming != .immediate {
+            steps.append(SchemaStep(.additive, TargetDefinition.wholeRows(of: table), optional: true))
         }
         if relation.identity == .index, let sql = TargetDefinition.identityIndex(relation) {
             steps.append(SchemaStep(.additive, sql))

@@ -17,6 +17,8 @@ final class SchemaKeeper {
     private var logger = Logger.silent
     /// The statement that made the next version, where it was recorded.
     var statement: String?
+    /// The session is a replica.
+    var isReplica = true
     /// Relations with facts that may be ahead of the rows, by OID.
     private var open: [UInt32: Relation] = [:]
     /// Tables whose types the transaction at hand has brought up to date.
@@ -193,6 +195,8 @@ final class SchemaKeeper {
             && (relation.table != relation.origin || known.map { $0.table != $0.origin } ?? false)
         situation.wantsTypes = memory.wantsTypes(relation.table, at: position)
         if relation.details?.types.isEmpty == false { situation.knownTypes = try types.all(of: systemIdentifier) }
+        situation.isReplica = isReplica
+        situation.mayDeferKey = settings.applyMode == .exact && settings.onMissingRow == .error
         situation.relaxed = memory.relaxed(relation.table)
         try facts.fill(&situation)
         return situation

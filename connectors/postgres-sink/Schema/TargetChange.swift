@@ -132,5 +132,20 @@ struct SchemaSituation {
     var wantsTypes = false
     /// Columns whose NOT NULL refused a row.
     var relaxed: Set<String> = []
+    /// Each change finds its row by itself. ON CONFLICT takes no deferrable key.
+    var mayDeferKey = true
+    /// The target's session is a replica: it looks at no deferrable key.
+    var isReplica = true
     var systemIdentifier: UInt64 = 0
+
+    /// When the target's key is looked at: later than with each row only where the source's is, its rows may change
+    /// their keys, and no others come into the table, which would not be told from them.
+    var keyTiming: KeyTiming {
+        guard mayDeferKey, relation.identity == .full, !isShared, relation.table == relation.origin else {
+            return .immediate
+        }
+        let timing = relation.details?.keyTiming ?? .immediate
+        // Rows come one by one: the end of a statement is too early.
+        return timing == .deferrable && !isReplica ? .deferred : timing
+    }
 }

@@ -58,6 +58,7 @@ final class TargetWorker {
             throw Rejection.error(error, plan: nil, role: session.connection.user)
         }
         session.deadline = nil
+        keeper.isReplica = isReplica
         token = position?.token
     }
 

@@ -10,6 +10,8 @@ struct DefinitionMessage {
         var isPermanent: Bool
         /// It is a partition of another table.
         var isPartition: Bool
+        /// It says when the key is looked at; older triggers do not.
+        var tellsKeyTiming: Bool
     }
 
     /// Shows that the trigger wrote it; nil where it failed before it could read it.
@@ -76,6 +78,7 @@ extension DefinitionMessage.Table {
             storage: value["storage"]?.oid ?? 0, attributes: entries.compactMap { SourceAttribute($0) })
         isPermanent = value["persistence"]?.string == "p"
         isPartition = value["partition"]?.flag ?? false
+        tellsKeyTiming = value["keyTiming"] != nil
     }
 }
 

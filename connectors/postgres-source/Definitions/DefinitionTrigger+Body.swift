@@ -150,6 +150,7 @@ extension DefinitionTrigger {
             BEGIN
                 PERFORM pg_catalog.pg_logical_emit_message(true, 'weir.ddl', pg_catalog.jsonb_build_object(
                     'version', \#(version), 'key', secret, 'command', tg_tag, 'failure', SQLSTATE)::pg_catalog.text);
+                PERFORM pg_catalog.pg_logical_emit_message(true, 'weir.ddl', '');
             EXCEPTION WHEN OTHERS THEN
                 NULL;
             END;

@@ -10,9 +10,11 @@ enum DefinitionTrigger {
     /// The prefix of its messages.
     static let prefix = "weir.ddl"
     /// Version of the messages; in the function's comment.
-    static let version = 2
+    static let version = 3
     /// Versions that are understood: the log may hold messages from before an upgrade.
-    static let readable: ClosedRange<Int64> = 1...2
+    static let readable: ClosedRange<Int64> = 1...3
+    /// Versions of the trigger that tell enough to go on with.
+    private static let usable = [2, version]
 
     /// The statements that install it, or bring it up to date.
     static let installation: [String] = [
@@ -75,6 +77,7 @@ enum DefinitionTrigger {
         var installation: [String] {
             switch self {
             case .missing: DefinitionTrigger.installation + [registration]
+            case .installed(let key) where key.isOutdated: DefinitionTrigger.installation + [registration]
             case .installed(let key) where key.since == nil: [registration]
             case .keyUnreadable, .installed: []
             }
@@ -87,21 +90,26 @@ enum DefinitionTrigger {
         var text: String
         /// Changes that commit at this position or later are told; nil when that was not written down.
         var since: LSN?
+        /// The trigger is of a version before, and tells a little less.
+        var isOutdated = false
     }
 
     /// Looks for it.
     static func status(on connection: borrowing PGConnection) throws(PGError) -> Status {
         let found = try connection.query(
             """
-            SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_event_trigger e \
-            JOIN pg_catalog.pg_proc f ON f.oid = e.evtfoid JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace \
-            WHERE e.evtname IN ('weir_ddl_end', 'weir_ddl_drop') AND e.evtenabled = 'A' AND n.nspname = 'weir' \
-            AND pg_catalog.obj_description(f.oid, 'pg_proc') = $1), \
-            COALESCE((SELECT pg_catalog.has_table_privilege(c.oid, 'SELECT') \
+            SELECT t.usable, COALESCE((SELECT pg_catalog.has_table_privilege(c.oid, 'SELECT') \
             AND pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') FROM pg_catalog.pg_class c \
             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-            WHERE n.nspname = 'weir' AND c.relname = 'ddl_key'), false)
-            """, ["Weir, version \(version)"], operation: "look for the event trigger")
+            WHERE n.nspname = 'weir' AND c.relname = 'ddl_key'), false), t.current \
+            FROM (SELECT pg_catalog.count(*) AS usable, pg_catalog.count(*) \
+            FILTER (WHERE pg_catalog.obj_description(f.oid, 'pg_proc') = $1) AS current \
+            FROM pg_catalog.pg_event_trigger e \
+            JOIN pg_catalog.pg_proc f ON f.oid = e.evtfoid JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace \
+            WHERE e.evtname IN ('weir_ddl_end', 'weir_ddl_drop') AND e.evtenabled = 'A' AND n.nspname = 'weir' \
+            AND pg_catalog.obj_description(f.oid, 'pg_proc') = ANY ($2::text[])) t
+            """, ["Weir, version \(version)", "{\(usable.map { "\"Weir, version \($0)\"" }.joined(separator: ","))}"],
+            operation: "look for the event trigger")
         guard found.integer(row: 0, column: 0, as: Int.self) == 2 else { return .missing }
         guard found.boolean(row: 0, column: 1) == true else { return .keyUnreadable }
         let key = try connection.query(
@@ -110,7 +118,10 @@ enum DefinitionTrigger {
             pg_catalog.max(k.installed_at) FILTER (WHERE k.triggers = (\(identitySQL))) FROM weir.ddl_key k
             """, operation: "read the trigger's key")
         guard let text = key.string(row: 0, column: 0) else { return .missing }
-        return .installed(Key(text: text, since: key.string(row: 0, column: 1).flatMap { LSN($0) }))
+        return .installed(
+            Key(
+                text: text, since: key.string(row: 0, column: 1).flatMap { LSN($0) },
+                isOutdated: found.integer(row: 0, column: 2, as: Int.self) != 2))
     }
 
     /// The key of the trigger, for a run that wants it; installs it where the role is a superuser. Throws
@@ -124,25 +135,24 @@ enum DefinitionTrigger {
         var found = Status.missing
         do throws(PGError) {
             found = try status(on: connection)
-            if case .installed(let key) = found, key.since != nil { return key }
+            let missing = found.installation
+            if case .installed(let key) = found, missing.isEmpty { return key }
             let role = try connection.query(
                 "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER", operation: "read pg_roles")
-            if found == .missing, role.boolean(row: 0, column: 0) == true {
+            if let last = missing.last, role.boolean(row: 0, column: 0) == true {
                 logger.info("installing the event trigger for `source.ddl: trigger`")
-                try connection.execute(installation.joined(separator: "\n"), operation: "install the event trigger")
-                try connection.execute(registration, operation: "install the event trigger")
+                let first = missing.dropLast().joined(separator: "\n")
+                if !first.isEmpty { try connection.execute(first, operation: "install the event trigger") }
+                try connection.execute(last, operation: "register the event trigger")
                 if case .installed(let key) = try status(on: connection) { return key }
             }
             if case .installed(let key) = found {
-                guard role.boolean(row: 0, column: 0) == true else {
-                    logger.warning(
-                        "the event trigger was switched off or made anew: over a restart, a change of a table with two "
-                            + "readings stops the run, until a superuser runs what `weir check` prints")
-                    return key
-                }
-                // It was switched off, or made anew by hand: what passed meanwhile was not told.
-                try connection.execute(registration, operation: "register the event trigger")
-                if case .installed(let key) = try status(on: connection) { return key }
+                logger.warning(
+                    key.isOutdated
+                        ? "the event trigger is of an older version of Weir: a superuser runs what `weir check` prints"
+                        : "the event trigger was switched off or made anew: over a restart, a change of a table with "
+                            + "two readings stops the run, until a superuser runs what `weir check` prints")
+                return key
             }
         } catch {
             throw SourceErrors.from(error)

@@ -78,6 +78,12 @@ public enum SourceInspector {
             ]
         }
         switch status {
+        case .installed(let key) where key.isOutdated:
+            return [
+                Finding(
+                    .warning, subject, "It is of an older version of Weir, and tells a little less",
+                    remedy: "A superuser runs once the statements below; a run as superuser does so by itself.")
+            ]
         case .installed(let key) where key.since == nil:
             return [
                 Finding(

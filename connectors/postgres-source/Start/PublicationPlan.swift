@@ -17,9 +17,8 @@ struct PublishableTable: Equatable {
         let result = try connection.query(
             """
             SELECT c.oid, n.nspname, c.relname, \
-            CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false ELSE EXISTS (\
-            SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND \
-            CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary AND i.indimmediate END) END, \
+            COALESCE((SELECT pg_catalog.bool_and(\(hasIdentitySQL("l"))) FROM pg_catalog.pg_partition_tree(c.oid) t \
+            JOIN pg_catalog.pg_class l ON l.oid = t.relid AND l.relkind = 'r'), \(hasIdentitySQL("c"))), \
             ARRAY(SELECT a.relid::pg_catalog.oid FROM pg_catalog.pg_partition_ancestors(c.oid) a \
             WHERE a.relid <> c.oid)::text \
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -37,6 +36,16 @@ struct PublishableTable: Equatable {
                 ancestors: list.split(separator: ",").compactMap { UInt32($0) },
                 hasIdentity: result.boolean(row: row, column: 3) ?? false)
         }.sorted { $0.name < $1.name }
+    }
+
+    /// Whether PostgreSQL takes updates and deletes of a published table. Of a partitioned one it asks the partition
+    /// that holds the row. Deferrable keys do not count.
+    private static func hasIdentitySQL(_ table: String) -> String {
+        """
+        CASE \(table).relreplident WHEN 'f' THEN true WHEN 'n' THEN false ELSE EXISTS (\
+        SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = \(table).oid AND \
+        CASE \(table).relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary AND i.indimmediate END) END
+        """
     }
 }
 

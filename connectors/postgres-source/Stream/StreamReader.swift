@@ -300,7 +300,8 @@ struct StreamReader: ~Copyable {
         let columns = try follower?.publishedColumns(of: table.oid, on: catalog)
         let found: (relation: Relation, displaced: RelationCache.Displaced?)
         do throws(PGError) {
-            found = try relations.relation(learning: table, columns: columns ?? nil, on: catalog)
+            let whole = entry.tellsKeyTiming ? table : try table.withKeyTiming(on: catalog)
+            found = try relations.relation(learning: whole, columns: columns ?? nil, on: catalog)
         } catch {
             throw SourceErrors.from(error).at(table: table.name)
         }
