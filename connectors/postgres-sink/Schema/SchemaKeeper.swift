@@ -334,9 +334,9 @@ final class SchemaKeeper {
 
     private func warn(_ step: SchemaStep, _ cause: PGError, _ relation: Relation) {
         refusedSteps.insert(step.sql)
-        logger.warning(
-            "the target refused a part of the table's definition; rows are not affected",
-            [("table", relation.table.description), ("statement", step.sql), ("cause", cause.description)])
+        var fields = [("table", relation.table.description), ("statement", step.sql), ("cause", cause.description)]
+        if !step.reason.isEmpty { fields.insert(("reason", step.reason), at: 1) }
+        logger.warning("the target refused a part of the table's definition; the run goes on without it", fields)
     }
 
     /// True when it is done; false when only the transaction at hand can do it, because it made the type itself.
