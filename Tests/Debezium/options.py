@@ -1,6 +1,8 @@
-"""The options of the differential test. Run by itself it only checks them: status 2 when they are wrong."""
+"""The options of the differential test and of the takeover. Run by itself it only checks them: status 2 when they are
+wrong."""
 
 import argparse
+import sys
 
 
 def positive(text):
@@ -20,5 +22,16 @@ def read(arguments=None):
     return parser.parse_args(arguments)
 
 
+def read_takeover(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="Tests/run.sh --debezium --takeover", allow_abbrev=False,
+        description="The real Debezium stops after each event, and Weir goes on in its slot.")
+    parser.add_argument("--cuts", type=positive, help="about that many places where it stops (default: all)")
+    return parser.parse_args(arguments)
+
+
 if __name__ == "__main__":
-    read()
+    if sys.argv[1:2] == ["--takeover"]:
+        read_takeover(sys.argv[2:])
+    else:
+        read()

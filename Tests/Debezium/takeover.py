@@ -17,6 +17,8 @@ import sys
 import threading
 from pathlib import Path
 
+from options import read_takeover
+
 END = "weir-takeover-end"
 SETUP = """
 create table a (id int primary key, v text);
@@ -200,7 +202,7 @@ class Test:
 
 
 def main():
-    cuts = int(sys.argv[2]) if sys.argv[1:2] == ["--cuts"] else 0
+    cuts = read_takeover().cuts
     test = Test()
     test.record()
     whole = test.engines([(0, -1)])[0]
