@@ -187,7 +187,16 @@ import WeirTestKit
         let (database, run) = try started("CREATE TABLE t (id int PRIMARY KEY)")
         let user = "user_\(database.name)"
         try database.exec("CREATE ROLE \(user) LOGIN; GRANT ALL ON SCHEMA public TO \(user)")
+        // Nor that of writing messages.
+        try database.exec(
+            """
+            DO $$ DECLARE f regprocedure; BEGIN
+                FOR f IN SELECT oid FROM pg_proc WHERE proname = 'pg_logical_emit_message' LOOP
+                    EXECUTE 'REVOKE EXECUTE ON FUNCTION ' || f || ' FROM PUBLIC';
+                END LOOP; END $$
+            """)
         let connection = try database.postgres.connect(database.name, user: user)
+        #expect(throws: TestKitError.self) { try connection.exec("SELECT pg_logical_emit_message(true, 'a', 'b')") }
         try connection.exec("CREATE TABLE u1 (id int)")
         // A broken installation: the function's own table is gone.
         try database.exec("ALTER TABLE weir.ddl_key RENAME TO gone")

@@ -59,6 +59,38 @@ import WeirTestKit
         try mirror.stop(weir)
     }
 
+    /// A user's own table, in which rows cannot swap their keys.
+    @Test func whatCheckAdvisesIsEnough() throws {
+        let mirror = try Mirror(Self.setup, schema: "additive")
+        try mirror.target.exec(
+            "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE u (id int PRIMARY KEY, v text)")
+        let check = try WeirProcess.run(["check", mirror.config], workingDirectory: mirror.directory.path)
+        let lines = check.output.filter { $0.contains("ADD CONSTRAINT") }
+        #expect(lines.count == 1, "\(check.output)")
+        let remedy = try #require(lines.first)
+        let start = try #require(remedy.firstRange(of: "ALTER TABLE")?.lowerBound)
+        try mirror.target.exec(String(remedy[start...]))
+        let weir = try mirror.stream()
+        try mirror.source.exec(Self.changes[0])
+        try mirror.sync(weir)
+        let rows = "SELECT * FROM t ORDER BY id"
+        #expect(try mirror.target.query(rows) == [["1", "c"], ["2", "b"], ["3", "a"]])
+        try mirror.stop(weir)
+    }
+
+    /// As documented: the second of two rows takes the place of the first.
+    @Test func upsertKeepsOneOfTwoRowsThatSwapTheirKeys() throws {
+        let mirror = try Mirror(Self.setup, schema: "additive, apply: upsert")
+        let weir = try mirror.stream()
+        try mirror.sync(weir)
+        let check = try WeirProcess.run(["check", mirror.config], workingDirectory: mirror.directory.path)
+        #expect(check.output.contains { $0.contains("of rows that swap their keys `apply: upsert` keeps one") })
+        try mirror.source.exec(Self.changes[0])
+        try mirror.sync(weir)
+        #expect(try mirror.target.value("SELECT count(*) FROM t") == "2")
+        try mirror.stop(weir)
+    }
+
     /// A publication of the target's own takes no deferrable key for a replica identity; and a session that is no
     /// replica looks at keys at the end of each statement.
     @Test func aTargetThatIsPublishedAndNoReplica() throws {

@@ -140,8 +140,9 @@ enum DefinitionTrigger {
             let role = try connection.query(
                 "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = CURRENT_USER", operation: "read pg_roles")
             if let last = missing.last, role.boolean(row: 0, column: 0) == true {
-                logger.info("installing the event trigger for `source.ddl: trigger`")
                 let first = missing.dropLast().joined(separator: "\n")
+                let what = first.isEmpty ? "registering" : "installing"
+                logger.info("\(what) the event trigger for `source.ddl: trigger`")
                 if !first.isEmpty { try connection.execute(first, operation: "install the event trigger") }
                 try connection.execute(last, operation: "register the event trigger")
                 if case .installed(let key) = try status(on: connection) { return key }
