@@ -18,6 +18,8 @@ struct BatchWriter: ~Copyable {
 
     /// The longest wait between two looks at whether the attempt is over.
     private static let waitMax: Duration = .milliseconds(500)
+    /// The longest wait for the report of the message that made a gap.
+    private static let gapMax: Duration = .seconds(5)
 
     init(batch: ChangeBatch, ticket: UInt64, link: ProducerLink, deliveries: Deliveries, session: SinkSession) {
         self.batch = batch
@@ -125,8 +127,14 @@ struct BatchWriter: ~Copyable {
         switch code.trouble {
         case .messageTooLarge: error = link.limits.tooLarge(bytes: bytes, topic: topic, by: "the producer")
         case .producerLost:
-            error = (link.producer.fatalError ?? KafkaError(code, isFatal: true)).weirError(
-                stage: .sink, "The Kafka producer lost its order and has to be made anew")
+            let fatal = link.producer.fatalError ?? KafkaError(code, isFatal: true)
+            let session = self.session
+            if fatal.code == .gaplessGuarantee,
+                let failure = deliveries.failureThatFollows(limit: Self.gapMax, isOver: { session.isCancelled })
+            {
+                return failure
+            }
+            error = fatal.weirError(stage: .sink, "The Kafka producer lost its order and has to be made anew")
         default: error = KafkaError(code).weirError(stage: .sink, "An event could not be queued for topic \(topic)")
         }
         var table: TableName?

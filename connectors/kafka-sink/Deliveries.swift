@@ -118,6 +118,18 @@ final class Deliveries: Sendable {
         }
     }
 
+    /// What ended the producer, once its report is in: the producer takes nothing more a moment before that. Nil when
+    /// no report comes within `limit`, or `isOver` says that nobody waits for it any more.
+    func failureThatFollows(limit: Duration, isOver: () -> Bool) -> WeirError? {
+        let deadline = ContinuousClock.now + limit
+        while !isOver() {
+            let step = min(deadline, .now + .milliseconds(100))
+            if let failure = monitor.wait(until: step, { $0.failure }) { return failure }
+            if step == deadline { break }
+        }
+        return failure
+    }
+
     // MARK: - The event thread's side
 
     var isStopping: Bool { monitor.read { $0.isStopping } }
@@ -153,7 +165,7 @@ final class Deliveries: Sendable {
                 if run.result == .none {
                     state.trouble = nil
                     state.refusedSince = nil
-                } else if state.failure == nil, !state.isStopping {
+                } else if state.failure == nil, !state.isStopping, !run.result.isConsequence {
                     let error = Self.error(of: run, state.notes[ticket.batch], state.limits)
                     let isMadeAgain = state.createsTopics && run.result.trouble == .topicMissing
                     state.failure = isMadeAgain ? error.disposed(.retry) : error
@@ -220,6 +232,12 @@ final class Deliveries: Sendable {
         return KafkaError(run.result).weirError(stage: .sink, what)
             .at(table: table, position: position)
     }
+}
+
+extension KafkaErrorCode {
+    /// Whether a message was given up only because of a failure that is reported on its own. A failure that ends the
+    /// producer empties its queue on another thread, whose reports may come first.
+    fileprivate var isConsequence: Bool { self == .purgedFromQueue || self == .purgedInFlight }
 }
 
 extension KafkaError {
