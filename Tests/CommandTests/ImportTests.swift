@@ -78,6 +78,36 @@ import WeirCore
         #expect(!off.notes.contains { $0.property == "include.schema.changes" && $0.severity == .warning })
     }
 
+    /// Debezium's prefixes have dots, dashes and capitals, a pipeline's name has none.
+    @Test func anyTopicPrefixIsTakenOver() throws {
+        let long = String(repeating: "x", count: 80)
+        for (prefix, name) in [("cdc.My-Server", "cdc_my_server"), (long, String(long.prefix(58)))] {
+            let settings = try imported(
+                Self.connector.replacing(#""topic.prefix": "shop""#, with: #""topic.prefix": "\#(prefix)""#))
+            let text = ConfigurationText(settings, file: "f", statePath: "./s")
+            #expect(text.problems() == [] && !settings.hasErrors)
+            let lines = yaml(settings)
+            #expect(
+                lines.contains(#"pipeline: "\#(name)""#) && lines.contains(#"  topic.prefix: "\#(prefix)""#), "\(lines)"
+            )
+            #expect(settings.topicPrefix == prefix)
+        }
+    }
+
+    /// Debezium keeps no column of a table that the list does not name.
+    @Test func tablesWithoutIncludedColumnsAreErrors() throws {
+        func errors(_ tables: String) throws -> [String] {
+            let text = Self.connector
+                .replacing("column.exclude.list", with: "column.include.list")
+                .replacing(#"public\\.(orders|lines_.*),inventory.stock"#, with: tables)
+            return try imported(text).notes.filter { $0.severity == .error }.map(\.message)
+        }
+        #expect(try errors("public.orders") == [])
+        let other = try errors("public.orders,public.users")
+        #expect(other.count == 1 && other[0].contains("names no column of public.users"))
+        #expect(try errors("").count == 1)
+    }
+
     @Test func serverAndEngineFilesAreRead() throws {
         let server = try imported(
             #"""
@@ -120,6 +150,8 @@ import WeirCore
             ("value.converter", "io.confluent.connect.avro.AvroConverter", "value.converter"),
             ("snapshot.mode", "custom", "snapshot.mode"),
             ("field.name.adjustment.mode", "avro", "field.name.adjustment.mode"),
+            ("sanitize.field.names", "true", "sanitize.field.names"),
+            ("source.struct.version", "v1", "source.struct.version"),
         ])
     func whatChangesEventsIsAnError(name: String, value: String, property: String) throws {
         var lines = try String(decoding: recorded("insert.properties"), as: UTF8.self)

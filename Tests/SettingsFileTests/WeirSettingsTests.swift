@@ -301,6 +301,25 @@ private func read(
         }
     }
 
+    @Test func aTopicPrefixIsTakenOrRefused() throws {
+        func prefix(_ text: String) throws -> (WeirSettings?, [String]) {
+            let result = try read(
+                """
+                pipeline: p
+                source: {url: "postgresql://h/d"}
+                sinks: [{type: stdout}]
+                debezium: {topic.prefix: \(text)}
+
+                """)
+            return (result.settings, result.problems)
+        }
+        #expect(try prefix("cdc.My-Server").0?.topicPrefix == "cdc.My-Server")
+        let problem = "a prefix of topics has only letters, digits, \".\", \"_\" and \"-\""
+        for text in ["a/b", "é"] {
+            #expect(try prefix(text).1 == ["weir.yaml:4:26: debezium.topic.prefix: \(problem)"])
+        }
+    }
+
     /// One switch for all of an event's parts; each part's own has the last word.
     @Test func schemasOfParts() throws {
         func options(_ block: String) throws -> DebeziumOptions? {

@@ -29,6 +29,11 @@ extension DebeziumOptions {
         static let schemaComments = SettingsField<Bool>.flag(
             "include.schema.comments", .value(false),
             doc: "Have the comments of tables and columns in these events (`include.schema.comments`).")
+        static let topicPrefix = SettingsField<String>.text(
+            "topic.prefix", .derived("the pipeline's name"),
+            doc: "What topics begin with, and `source.name` in events, where the pipeline's name is not to be it "
+                + "(`topic.prefix`). `{pipeline}` in templates of topics is this too."
+        ).checked { KafkaNames.prefixFault($0) }
         static let heartbeatPrefix = SettingsField<String>.text(
             "topic.heartbeat.prefix", .value(DebeziumOptions().heartbeatTopicPrefix),
             doc: "Heartbeats go to the topic `PREFIX.PIPELINE`; `source.heartbeat.interval` switches them on.")
@@ -60,8 +65,8 @@ extension DebeziumOptions {
     public static let fields: [SettingsFieldInfo] = [
         Keys.strict.info, Keys.decimal.info, Keys.timePrecision.info, Keys.interval.info, Keys.binary.info,
         Keys.hstore.info, Keys.tombstones.info, Keys.placeholder.info, Keys.skipped.info,
-        Keys.transactions.info, Keys.schemaChanges.info, Keys.schemaComments.info, Keys.heartbeatPrefix.info,
-        Keys.moneyDigits.info, Keys.keyColumns, Keys.schemas.info,
+        Keys.transactions.info, Keys.schemaChanges.info, Keys.schemaComments.info, Keys.topicPrefix.info,
+        Keys.heartbeatPrefix.info, Keys.moneyDigits.info, Keys.keyColumns, Keys.schemas.info,
         Keys.keySchemas.info, Keys.valueSchemas.info, Keys.headerSchemas.info,
     ]
 
@@ -85,6 +90,7 @@ extension DebeziumOptions {
         take(Keys.transactions) { transactionMetadata = $0 }
         take(Keys.schemaChanges) { includeSchemaChanges = $0 }
         take(Keys.schemaComments) { includeSchemaComments = $0 }
+        take(Keys.topicPrefix) { topicPrefix = $0 }
         take(Keys.heartbeatPrefix) { heartbeatTopicPrefix = $0 }
         take(Keys.moneyDigits) { moneyFractionDigits = $0 }
         take(Keys.schemas) { (keySchemas, valueSchemas, headerSchemas) = ($0, $0, $0) }

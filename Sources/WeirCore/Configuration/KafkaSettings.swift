@@ -181,6 +181,14 @@ public struct KafkaSourceSettings: SourceSettings, Equatable {
 
 /// What Kafka allows in topic names.
 public enum KafkaNames {
+    /// What is wrong with a prefix of topic names, or nil. Source: Debezium's `topic.prefix`.
+    public static func prefixFault(_ prefix: String) -> String? {
+        guard !prefix.isEmpty, TopicName.sanitized(prefix) == prefix else {
+            return "a prefix of topics has only letters, digits, \".\", \"_\" and \"-\""
+        }
+        return nil
+    }
+
     /// What is wrong with a template of topic names, or nil. Besides the placeholders it is plain: what a topic's name
     /// cannot hold would silently become "_".
     public static func templateFault(

@@ -26,6 +26,9 @@ public struct WeirSettings: Sendable {
     public var batchLimits: BatchLimits
     /// Where health, status and metrics are served; nil when they are not.
     public var http: SocketPlace?
+
+    /// What topics begin with: the pipeline's name unless told otherwise.
+    public var topicPrefix: String { debezium.topicPrefix ?? pipeline }
 }
 
 extension WeirSettings {
@@ -95,7 +98,7 @@ extension WeirSettings {
             decoding: decoding)
         let common = CommonSettings(pipeline: pipeline, debezium: debezium)
         let source = readSource(root, catalog, common)
-        let transforms = TransformReader(decoding: decoding, pipeline: pipeline)
+        let transforms = TransformReader(decoding: decoding, pipeline: debezium.topicPrefix ?? pipeline)
             .read(root.node("transforms"), at: SettingsPath().appending(key: "transforms"))
         let sinks = readSinks(root, catalog, common)
         let state = SettingsSection(

@@ -10,14 +10,18 @@ public struct EncoderSettings: Sendable, Equatable {
 
     /// The shape of an event's value.
     public var format: Format
-    /// The pipeline's name: topic prefix, and `source.name` of the envelope.
+    /// The pipeline's name.
     public var prefix: String
-    /// Topic of a table's events. `{pipeline}`, `{database}`, `{schema}` and `{table}` are filled in.
+    /// Topic of a table's events. `{pipeline}` (which is `topicPrefix`), `{database}`, `{schema}` and `{table}` are
+    /// filled in.
     public var topic: String
     /// `source.version` of the envelope.
     public var version: String
     /// What concerns the envelope and the rendering of values.
     public var debezium: DebeziumOptions
+
+    /// What topics begin with, and `source.name` of the envelope: the pipeline's name unless told otherwise.
+    public var topicPrefix: String { debezium.topicPrefix ?? prefix }
 
     /// Topic template unless told otherwise: Debezium's naming.
     public static let defaultTopic = "{pipeline}.{schema}.{table}"
@@ -140,6 +144,8 @@ public struct DebeziumOptions: Sendable, Equatable {
     public var headerSchemas = false
     /// `message.key.columns`: the first that names a table decides.
     public var keyColumns: [EventKeyColumns] = []
+    /// `topic.prefix`: stands for the pipeline's name in topics and events.
+    public var topicPrefix: String?
     /// `topic.heartbeat.prefix`.
     public var heartbeatTopicPrefix = "__debezium-heartbeat"
 

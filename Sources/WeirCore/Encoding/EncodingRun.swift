@@ -155,7 +155,7 @@ struct EncodingRun: ~Copyable {
         _ item: inout RowItem, _ role: EncodedEvent.Role, old: Bool, new: Bool, _ emit: Emit
     ) throws(WeirError) {
         var event = item.event(role)
-        let hasKey = role != .truncate && !item.program.key.isEmpty
+        let hasKey = role != .truncate && item.program.hasKey
         if hasKey { event.key = try appendKey(item, old: !new, item.program.keyHead) }
         if isDebezium {
             let head = item.program.view(item.program.valueHead)
@@ -178,9 +178,9 @@ struct EncodingRun: ~Copyable {
         _ item: inout RowItem, ofKeyChange: Bool = false, _ emit: Emit
     ) throws(WeirError) {
         // Without a key there is nothing for compaction to forget, but Debezium sends it all the same.
-        guard isDebezium, options.tombstones, options.strict || !item.program.key.isEmpty else { return }
+        guard isDebezium, options.tombstones, options.strict || item.program.hasKey else { return }
         var event = item.event(.tombstone)
-        if !item.program.key.isEmpty { event.key = try appendKey(item, old: true, item.program.keyHead) }
+        if item.program.hasKey { event.key = try appendKey(item, old: true, item.program.keyHead) }
         appendHeaders(item, &event)
         if ofKeyChange { event.add(.newKey, try appendKey(item, old: false, item.program.headerHead)) }
         item.part += 1
@@ -217,6 +217,7 @@ struct EncodingRun: ~Copyable {
         _ item: RowItem, old: Bool, _ head: ConstantRange
     ) throws(WeirError) -> EncodedEvent.Part {
         let start = out.beginPart(item.program.view(head))
+        if item.program.key.isEmpty { out.append(UInt8(ascii: "{")) }
         var separator = UInt8(ascii: "{")
         for column in item.program.key {
             out.append(separator)

@@ -202,7 +202,7 @@ extension EncodingRun {
         segments.bytes.append("\"source\":{\"version\":" as StaticString)
         segments.bytes.appendString(utf8: context.settings.version)
         segments.bytes.append(",\"connector\":\"postgresql\",\"name\":" as StaticString)
-        segments.bytes.appendString(utf8: context.settings.prefix)
+        segments.bytes.appendString(utf8: context.settings.topicPrefix)
         segments.bytes.append(",\"ts_ms\":" as StaticString)
         segments.bytes.appendInteger(floorDivide(transaction.commitTime, 1000).quotient)
         segments.bytes.append(",\"snapshot\":\"" as StaticString)

@@ -96,11 +96,11 @@ public final class EventEncoder {
 
     /// Writes a heartbeat's key and value behind what the buffer holds. `time` is in milliseconds since 1970.
     public func encodeHeartbeat(at time: Int64, into buffer: inout ByteBuffer) -> EncodedEvent {
-        let name = "\(settings.debezium.heartbeatTopicPrefix).\(settings.prefix)"
+        let name = "\(settings.debezium.heartbeatTopicPrefix).\(settings.topicPrefix)"
         var event = EncodedEvent(role: .heartbeat, topic: topicIndex(name), row: -1, transaction: -1)
         let start = buffer.beginPart(heads.view(heads.heartbeatKey))
         buffer.append("{\"serverName\":" as StaticString)
-        buffer.appendString(utf8: settings.prefix)
+        buffer.appendString(utf8: settings.topicPrefix)
         buffer.append(UInt8(ascii: "}"))
         event.key = buffer.endPart(start, heads.view(heads.heartbeatKey))
         let value = buffer.beginPart(heads.view(heads.heartbeatValue))
@@ -121,7 +121,7 @@ public final class EventEncoder {
         // Versions of tables come and go; forgetting all now and then costs little and bounds the memory.
         if programs.count >= 4096 { programs.removeAll() }
         let topic = TopicName.topic(
-            of: relation, template: settings.topic, pipeline: settings.prefix, database: source.database)
+            of: relation, template: settings.topic, pipeline: settings.topicPrefix, database: source.database)
         let index = topicIndex(topic)
         let program = try RelationProgram(relation, settings: settings, topic: index, topicName: topics[index])
         programs[ObjectIdentifier(relation)] = program
@@ -130,11 +130,11 @@ public final class EventEncoder {
 
     private func standardTopics() -> StandardTopics {
         StandardTopics(
-            message: topicIndex("\(settings.prefix).message"),
+            message: topicIndex("\(settings.topicPrefix).message"),
             transaction: settings.debezium.transactionMetadata && settings.format == .debezium
-                ? topicIndex("\(settings.prefix).transaction") : -1,
+                ? topicIndex("\(settings.topicPrefix).transaction") : -1,
             schemaChange: settings.debezium.includeSchemaChanges && settings.format == .debezium
-                ? topicIndex(settings.prefix) : -1)
+                ? topicIndex(settings.topicPrefix) : -1)
     }
 
     private func topicIndex(_ name: String) -> Int {

@@ -6,8 +6,10 @@ final class RelationProgram {
     let relation: Relation
     /// Columns of the value, in order.
     let columns: [ColumnProgram]
-    /// Columns of the key, in key order; empty when events have no key.
+    /// Columns of the key, in key order.
     let key: [ColumnProgram]
+    /// Whether events have a key. Debezium's is empty where it knows none of its columns' types.
+    let hasKey: Bool
     /// Index into the encoder's topics.
     let topic: Int
     /// `,"schema":"...","table":"..."` of the envelope's source block.
@@ -35,6 +37,7 @@ final class RelationProgram {
         let keyIndexes = try Self.keyColumns(relation, settings)
         let written = columns
         key = keyIndexes.compactMap { index in written.first { $0.cell == Int32(index) } }
+        hasKey = !keyIndexes.isEmpty
         let name = "\(relation.origin.schema).\(relation.origin.name)"
         collection = name
         collectionText = compiler.constant { bytes in bytes.append(utf8: name) }

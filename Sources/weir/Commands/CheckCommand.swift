@@ -67,7 +67,7 @@ enum CheckCommand {
     private static func transforms(_ settings: WeirSettings, _ source: PostgresSourceSettings) -> [Finding] {
         guard !settings.transforms.isEmpty, let relations = try? SourceInspector.relations(source) else { return [] }
         return TransformChain.check(
-            settings.transforms, relations: relations, pipeline: settings.pipeline, digest: ConnectorRegistry.digest)
+            settings.transforms, relations: relations, pipeline: settings.topicPrefix, digest: ConnectorRegistry.digest)
     }
 
     private static func state(_ settings: WeirSettings) -> Finding {
@@ -106,7 +106,7 @@ enum CheckCommand {
         var batch = ChangeBatch(
             arena: [], rows: [], cells: [], relations: relations, transactions: [], endLSN: nil, sealedAt: 0)
         let chain = try TransformChain.make(
-            settings.transforms, pipeline: settings.pipeline, digest: ConnectorRegistry.digest)
+            settings.transforms, pipeline: settings.topicPrefix, digest: ConnectorRegistry.digest)
         for transform in chain { batch = try transform.apply(batch) }
         return batch.relations
     }

@@ -73,12 +73,12 @@ enum ImportCommand {
         } catch {
             throw unreadable(path, error.reason)
         }
-        let own = file.entries.filter { $0.server == settings.pipeline }
+        let own = file.entries.filter { $0.server == settings.topicPrefix }
         let entry = own.first { $0.connector == settings.connectorName } ?? (own.count == 1 ? own[0] : nil)
         guard let entry else {
             let known = file.entries.map { "\($0.connector ?? "?") of \($0.server)" }.joined(separator: ", ")
             throw WeirError(
-                .positionMismatch, stage: .command, "\(path) holds no offset of \(settings.pipeline)",
+                .positionMismatch, stage: .command, "\(path) holds no offset of \(settings.topicPrefix)",
                 cause: known.isEmpty ? "it is empty" : "it holds those of \(known)",
                 advice: "Check topic.prefix and the connector's name.")
         }

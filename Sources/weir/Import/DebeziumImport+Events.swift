@@ -48,6 +48,21 @@ extension DebeziumImport {
             transforms.append("\(step): {table: \(YAMLText.quoted(table)), columns: \(YAMLText.list(columns))}")
         }
         ok(property, "transforms: \(step)")
+        if step == "select" { requireColumns(of: tables.map(\.table), property) }
+    }
+
+    /// Debezium leaves out every column of a table that such a list does not name; Weir would carry them.
+    private mutating func requireColumns(of named: [String], _ property: String) {
+        guard let tables = includedTables else {
+            return note(
+                .error, property, "which tables there are is not said: those it does not name would keep all columns",
+                remedy: "Name the tables in table.include.list, or write transforms `select` for them.")
+        }
+        for table in tables where !named.contains(table) {
+            note(
+                .error, property, "it names no column of \(table): Debezium leaves out all of them, Weir none",
+                remedy: "Leave the table out of source.tables, or write a transform `select` for it.")
+        }
     }
 
     /// `schema.table.column` in its two parts.
@@ -198,10 +213,14 @@ extension DebeziumImport {
                 .warning, "schema.name.adjustment.mode",
                 "names of schemas are not adjusted; it matters with schemas only")
         }
-        if let mode = take("field.name.adjustment.mode"), mode != "none" {
-            note(
-                .error, "field.name.adjustment.mode", "names of columns are not adjusted",
-                remedy: "Rename them in a transform.")
+        for (name, harmless) in [("field.name.adjustment.mode", "none"), ("sanitize.field.names", "false")] {
+            guard let value = take(name) else { continue }
+            if value.lowercased() == harmless {
+                ok(name, "is how Weir names columns")
+            } else {
+                note(
+                    .error, name, "names of columns are not adjusted", remedy: "Rename them in a transform.")
+            }
         }
     }
 
@@ -214,6 +233,7 @@ extension DebeziumImport {
             ("xmin.fetch.interval.ms", "0", "source.xmin is always null"),
             ("message.prefix.include.list", nil, "logical messages are not chosen by their prefix"),
             ("message.prefix.exclude.list", nil, "logical messages are not chosen by their prefix"),
+            ("source.struct.version", "v2", "the source block is that of Debezium 3"),
             ("sourceinfo.struct.maker", nil, "the source block is Debezium's own"),
             ("exactly.once.support", "requested", "Weir delivers at least once, with the event's id in a header"),
         ]

@@ -29,11 +29,18 @@ extension DebeziumImport {
 
     mutating func naming() {
         if let prefix = take("topic.prefix") ?? take("database.server.name"), !prefix.isEmpty {
-            pipeline = prefix
-            ok(peek("topic.prefix") == nil ? "database.server.name" : "topic.prefix", "pipeline")
+            let name = peek("topic.prefix") == nil ? "database.server.name" : "topic.prefix"
+            topicPrefix = prefix
+            pipeline = Self.pipelineName(prefix)
+            if pipeline == prefix {
+                ok(name, "pipeline")
+            } else {
+                debezium.append(Setting(key: "topic.prefix", yaml: YAMLText.quoted(prefix)))
+                ok(name, "debezium.topic.prefix; pipeline, as \(pipeline)")
+            }
         } else {
             note(.error, "topic.prefix", "is missing: topics and events are named after it", remedy: "Add it.")
-            pipeline = "main"
+            (pipeline, topicPrefix) = ("main", "main")
         }
         let slot = take("slot.name") ?? "debezium"
         ok("slot.name", "source.slot")
@@ -60,6 +67,17 @@ extension DebeziumImport {
                 .warning, "replica.identity.autoset.values", "Weir changes no replica identity",
                 remedy: "ALTER TABLE ... REPLICA IDENTITY once, if that has not happened.")
         }
+    }
+
+    /// A prefix of topics as the name of a pipeline may be written.
+    private static func pipelineName(_ prefix: String) -> String {
+        var name = ""
+        for character in prefix.lowercased() {
+            let isPlain = character.isASCII && (character.isLetter || character.isNumber)
+            name.append(isPlain ? character : "_")
+        }
+        while PostgresNames.pipelineFault(name) != nil, name.utf8.count > 1 { name.removeLast() }
+        return name
     }
 
     // MARK: - Connection
@@ -198,6 +216,7 @@ extension DebeziumImport {
         let schemas = schemaPatterns("schema.include.list", "schema.whitelist")
         let others = schemaPatterns("schema.exclude.list", "schema.blacklist")
         var list: [String] = []
+        includedTables = included
         if let included {
             list = included
             requireSchemas(included, schemas)

@@ -20,7 +20,11 @@ struct DebeziumImport {
     }
 
     private(set) var notes: [Note] = []
+    /// The pipeline's name, and the prefix of topics it is made of.
     var pipeline = ""
+    var topicPrefix = ""
+    /// The patterns of `table.include.list`.
+    var includedTables: [String]?
     var source: [Setting] = []
     var transforms: [String] = []
     var sink: [Setting] = []

@@ -15,7 +15,7 @@ enum KnownProperties {
     private static let around: Set<String> = [
         "name", "tasks.max", "connector.class", "custom.metric.tags", "advanced.metrics.enable", "auto.evolve",
         "extended.headers.enabled", "topic.creation.enable",
-        "sanitize.field.names", "source.struct.version", "connector.client.config.override.policy",
+        "connector.client.config.override.policy",
     ]
 
     /// Why a property needs none; nil for one that is not known.

@@ -42,7 +42,7 @@ struct PipelineAssembly {
                 var chain: [any Transform] = []
                 if let stopAt { chain.append(StopAtPosition(stopAt) { stop() }) }
                 chain += try TransformChain.make(
-                    settings.transforms, pipeline: settings.pipeline, digest: ConnectorRegistry.digest)
+                    settings.transforms, pipeline: settings.topicPrefix, digest: ConnectorRegistry.digest)
                 if let rowsMax { chain.append(StopAfterRows(rowsMax) { stop() }) }
                 return chain
             },

@@ -232,6 +232,24 @@ import Testing
         #expect(try EncodingBench(settings).events(alone).map(\.topic) == ["beat.weir"])
     }
 
+    /// Consumers of a Debezium connector keep its topics and names, whatever the pipeline is called.
+    @Test func aTopicPrefixStandsForThePipelinesName() throws {
+        var settings = EncoderSettings(prefix: "weir")
+        settings.debezium.topicPrefix = "cdc.My-Server"
+        settings.debezium.transactionMetadata = true
+        settings.debezium.valueSchemas = true
+        let events = try EncodingBench(settings).events(batch(.insert, new: ["a", "1", nil]).beating(at: 5))
+        #expect(
+            events.map(\.topic).filter { !$0.hasSuffix(".transaction") } == [
+                "cdc.My-Server.public.orders", "__debezium-heartbeat.cdc.My-Server",
+            ])
+        #expect(events[0].topic == "cdc.My-Server.transaction")
+        let change = try #require(events.first { $0.role == .change }?.value)
+        #expect(change.contains(#""connector":"postgresql","name":"cdc.My-Server""#))
+        #expect(change.contains(#""name":"cdc.My-Server.public.orders.Envelope""#) && !change.contains("weir"))
+        #expect(events.last?.key == #"{"serverName":"cdc.My-Server"}"#)
+    }
+
     @Test func rangesHoldAfterwardsWhenEventsAreRetained() throws {
         let encoder = EncodingBench().makeEncoder()
         var buffer = ByteBuffer(capacity: 64)

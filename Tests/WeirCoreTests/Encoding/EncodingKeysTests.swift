@@ -33,4 +33,30 @@ import Testing
             "keys/metadata.jsonl"
         ) { $0.replacing(/,?{"data_collection":"io\.debezium[A-Za-z.$]*@[0-9a-f]+","event_count":1}/, with: "") }
     }
+
+    /// Debezium keeps a key of which it knows no column, without fields: all rows of the table in one partition.
+    @Test(arguments: [true, false]) func aKeyOfUnknownTypesIsEmptyInStrict(hasSchemas: Bool) throws {
+        var bench = EncodingBench()
+        bench.settings.debezium.strict = true
+        bench.settings.debezium.keySchemas = hasSchemas
+        let key = Column(
+            name: "k", type: ColumnType(oid: 3220, name: "pg_lsn", kind: .other), isIdentity: true, isNotNull: true)
+        let relation = Relation(
+            oid: 1, table: TableName(schema: "s", name: "t"), columns: [key, Column(name: "v", type: .text)],
+            identity: .default, primaryKey: [0])
+        let batch = EncodingBench.batch { builder in
+            var cells = builder.cellCount
+            builder.appendText("0/1".utf8)
+            builder.appendText("a".utf8)
+            builder.addRow(.insert, relation: relation, lsn: LSN(100), cells: cells)
+            cells = builder.cellCount
+            builder.appendText("0/1".utf8)
+            builder.appendCell(.null)
+            builder.addRow(.delete, relation: relation, lsn: LSN(101), oldCells: cells, oldTuple: .key)
+        }
+        let schema = #"{"type":"struct","fields":[],"optional":false,"name":"weir.s.t.Key"}"#
+        let text = hasSchemas ? #"{"schema":\#(schema),"payload":{}}"# : "{}"
+        let events = try bench.events(batch)
+        #expect(events.map(\.key) == [text, text, text] && events.map(\.role) == [.change, .change, .tombstone])
+    }
 }
