@@ -41,7 +41,7 @@ extension PGError {
         guard let sqlState else {
             return Rule(
                 .connectionLost, { "The connection to \($0) failed" },
-                "Check host, port and that the server runs and listens there.")
+                "Check host and port, that the server runs and listens there, and sslmode.")
         }
         return rule(sqlState: sqlState, connecting: kind == .connection)
     }

@@ -48,8 +48,9 @@ import WeirCore
                 #"  tables: ["public.orders", "public.lines_*", "inventory.stock"]"#, "transforms:",
                 #"  - drop: {table: "public.orders", columns: ["secret", "note"]}"#, "sinks:", "  - type: kafka",
                 #"    brokers: "${KAFKA_BROKERS}""#,
-                #"    key.columns: {"public.orders": ["customer", "id"]}"#, "    properties:",
-                #"      compression.type: "lz4""#, "debezium:", "  strict: true", "  decimal: string",
+                "    properties:",
+                #"      compression.type: "lz4""#, "debezium:", "  strict: true",
+                #"  message.key.columns: {"public.orders": ["customer", "id"]}"#, "  decimal: string",
                 "  tombstones: false", #"  skipped.operations: ["none"]"#, "  key.schemas.enable: false",
                 "  value.schemas.enable: true", "  header.schemas.enable: false", "state:", #"  path: "./s""#,
             ])

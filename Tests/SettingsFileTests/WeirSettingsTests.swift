@@ -320,6 +320,22 @@ private func read(
         }
     }
 
+    /// A key of no columns would spread a table's rows over all partitions.
+    @Test func keysHaveColumns() throws {
+        let text = """
+            pipeline: p
+            source: {url: "postgresql://h/d"}
+            sinks: [{type: kafka, brokers: b, key.columns: {public.a: []}}]
+            debezium: {message.key.columns: {public.b: []}}
+
+            """
+        #expect(
+            try read(text).problems.sorted() == [
+                "weir.yaml:3:59: sinks[0].key.columns.public.a: the list is empty; remove the entry",
+                "weir.yaml:4:44: debezium.message.key.columns.public.b: the list is empty; remove the entry",
+            ])
+    }
+
     /// One switch for all of an event's parts; each part's own has the last word.
     @Test func schemasOfParts() throws {
         func options(_ block: String) throws -> DebeziumOptions? {

@@ -122,7 +122,7 @@ extension DebeziumOptions {
             return []
         }
         return entries.compactMap { entry in
-            let columns = SettingsScalars.texts(entry.value, path.appending(key: entry.key), section.decoding)
+            let columns = SettingsScalars.names(entry.value, path.appending(key: entry.key), section.decoding)
             do throws(TablePattern.Problem) {
                 let tables = try TablePattern(entry.key)
                 return columns.map { EventKeyColumns(tables: tables, columns: $0) }

@@ -134,7 +134,7 @@ extension KafkaSinkSettings {
             return []
         }
         return entries.compactMap { entry in
-            SettingsScalars.texts(entry.value, path.appending(key: entry.key), section.decoding)
+            SettingsScalars.names(entry.value, path.appending(key: entry.key), section.decoding)
                 .map { KafkaKeyColumns(table: entry.key, columns: $0) }
         }
     }

@@ -98,6 +98,13 @@ enum SettingsScalars {
         }
     }
 
+    /// Texts, one at least.
+    static func names(_ node: SettingsNode, _ path: SettingsPath, _ decoding: SettingsDecoding) -> [String]? {
+        guard let names = texts(node, path, decoding) else { return nil }
+        if names.isEmpty { decoding.problem(path, node.mark, "the list is empty", suggestion: "remove the entry") }
+        return names
+    }
+
     static func tables(_ node: SettingsNode, _ path: SettingsPath, _ decoding: SettingsDecoding) -> [String]? {
         guard case .sequence(let items) = node.content else { return pattern(node, path, decoding).map { [$0] } }
         let patterns = items.enumerated().map { pattern($0.element, path.appending(index: $0.offset), decoding) }

@@ -142,7 +142,7 @@ public struct DebeziumOptions: Sendable, Equatable {
     public var valueSchemas = false
     /// `header.converter.schemas.enable`: the same for the headers that hold a key.
     public var headerSchemas = false
-    /// `message.key.columns`: the first that names a table decides.
+    /// `message.key.columns`: the first that names a table decides; with `strict` all do, as far as it has the columns.
     public var keyColumns: [EventKeyColumns] = []
     /// `topic.prefix`: stands for the pipeline's name in topics and events.
     public var topicPrefix: String?

@@ -57,12 +57,12 @@ final class RelationProgram {
     }
 
     private static func keyColumns(_ relation: Relation, _ settings: EncoderSettings) throws(WeirError) -> [Int] {
-        let configured = settings.debezium.keyColumns.first { $0.tables.matches(relation.origin) }
+        let isStrict = settings.format == .debezium && settings.debezium.strict
+        let names = configured(relation, settings.debezium, isStrict: isStrict)
         // Of a dropped table maybe nothing is known.
-        guard !relation.columns.isEmpty, let names = configured?.columns else {
+        guard !relation.columns.isEmpty, !names.isEmpty else {
             // Debezium keeps to the primary key, else the first unique index, also where a delete has other columns.
             let declared = relation.primaryKey.isEmpty ? relation.uniqueKey : relation.primaryKey
-            let isStrict = settings.format == .debezium && settings.debezium.strict
             return isStrict && !declared.isEmpty || relation.keyColumns.isEmpty ? declared : relation.keyColumns
         }
         var indexes: [Int] = []
@@ -76,6 +76,19 @@ final class RelationProgram {
             indexes.append(index)
         }
         return indexes
+    }
+
+    /// The columns that `message.key.columns` names for a table: the first entry decides. Debezium takes all entries
+    /// together and passes over columns that the table does not have, so that one entry serves many tables. Source: its
+    /// `Key.CustomKeyMapper`.
+    private static func configured(_ relation: Relation, _ options: DebeziumOptions, isStrict: Bool) -> [String] {
+        let choices = options.keyColumns.filter { $0.tables.matches(relation.origin) }
+        guard isStrict else { return choices.first?.columns ?? [] }
+        var names: [String] = []
+        for name in choices.flatMap(\.columns) where !names.contains(name) && relation.columnIndex(name) != nil {
+            names.append(name)
+        }
+        return names
     }
 
     /// A constant's bytes, valid while the program lives.

@@ -116,17 +116,22 @@ extension DebeziumImport {
             }
             let expressions = [String(item[..<colon])]
             do throws(RegexPattern.Failure) {
+                if RegexPattern.hasCapitals(item) {
+                    note(
+                        .warning, "message.key.columns", "\(item): Debezium compares names without case, Weir with it",
+                        remedy: "Write the names as the catalog has them.")
+                }
                 for pattern in try RegexPattern.patterns(expressions[0], parts: 2) {
                     entries.append("\(YAMLText.quoted(pattern)): \(YAMLText.list(columns))")
                 }
             } catch {
                 note(
                     .error, "message.key.columns", "\(expressions[0]) is no pattern of * and ?: \(error.reason)",
-                    remedy: "Name the tables in sinks[0].key.columns.")
+                    remedy: "Name the tables in debezium.message.key.columns.")
             }
         }
-        sink.append(Setting(key: "key.columns", yaml: "{\(entries.joined(separator: ", "))}"))
-        ok("message.key.columns", "sinks[0].key.columns")
+        debezium.append(Setting(key: "message.key.columns", yaml: "{\(entries.joined(separator: ", "))}"))
+        ok("message.key.columns", "debezium.message.key.columns")
     }
 
     // MARK: - Modes

@@ -59,4 +59,34 @@ import Testing
         let events = try bench.events(batch)
         #expect(events.map(\.key) == [text, text, text] && events.map(\.role) == [.change, .change, .tombstone])
     }
+
+    /// One entry for many tables, as Debezium 3.6.3 takes it: `public.*:tenant,gone;public.a:v`.
+    @Test func configuredColumnsThatATableLacks() throws {
+        var bench = EncodingBench()
+        bench.settings.debezium.keyColumns = [
+            EventKeyColumns(tables: try TablePattern("public.*"), columns: ["tenant", "gone"]),
+            EventKeyColumns(tables: try TablePattern("public.a"), columns: ["v", "tenant"]),
+        ]
+        func key(_ table: String, _ second: String, _ bench: EncodingBench) throws -> String? {
+            let columns = [
+                Column(name: "id", type: .int4, isIdentity: true, isNotNull: true), Column(name: second, type: .int4),
+                Column(name: "v", type: .text),
+            ]
+            let relation = Relation(
+                oid: 1, table: TableName(schema: "public", name: table), columns: columns, identity: .default,
+                primaryKey: [0])
+            let batch = EncodingBench.batch { builder in
+                let cells = builder.cellCount
+                for value in ["1", "7", "x"] { builder.appendText(value.utf8) }
+                builder.addRow(.insert, relation: relation, lsn: LSN(100), cells: cells)
+            }
+            return try bench.events(batch)[0].key
+        }
+        // Without `strict` what is not there is refused.
+        #expect(throws: WeirError.self) { try key("a", "tenant", bench) }
+        bench.settings.debezium.strict = true
+        #expect(try key("a", "tenant", bench) == #"{"tenant":7,"v":"x"}"#)
+        #expect(try key("b", "tenant", bench) == #"{"tenant":7}"#)
+        #expect(try key("c", "other", bench) == #"{"id":1}"#)
+    }
 }
