@@ -85,7 +85,17 @@ public struct PGError: Error, Sendable, Hashable {
         case .settings, .usage, .protocolViolation: return .operatorNeeded
         case .connection, .server:
             guard let sqlState else { return kind == .connection ? .later : .operatorNeeded }
-            return PGError.retry(sqlState: sqlState)
+            return isRace ? .later : PGError.retry(sqlState: sqlState)
+        }
+    }
+
+    /// Somebody dropped or changed what the statement was reading: functions such as `format_type` and `pg_get_expr`
+    /// look at the catalog of now, whatever the statement's snapshot is. Source: the internal errors of syscache.c's
+    /// callers, relation.c and heapam.c, which are never translated.
+    private var isRace: Bool {
+        guard sqlState == "XX000" else { return false }
+        return ["cache lookup failed for ", "could not open relation with OID ", "tuple concurrently "].contains {
+            message.contains($0)
         }
     }
 

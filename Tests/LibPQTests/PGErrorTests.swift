@@ -20,6 +20,14 @@ import WeirCore
         #expect(error.weirError(stage: .source, peer: "p").disposition == .operator)
     }
 
+    /// What a statement about the catalog meets while others drop what it reads.
+    @Test(arguments: [
+        "cache lookup failed for type 32271", "could not open relation with OID 16390", "tuple concurrently updated",
+    ])
+    func racesWithDefinitionsAreRetried(message: String) {
+        #expect(PGError(.server, "read pg_attribute", message, sqlState: "XX000").retry == .later)
+    }
+
     @Test func aLostConnectionIsRetriedAndABadStringIsUsage() {
         #expect(
             PGError(.connection, "receive", "server closed").weirError(stage: .source, peer: "p").disposition == .retry)
