@@ -182,8 +182,8 @@ public final class PostgresSource: ChangeSource {
     private func makeFollower(_ store: any PositionStore) throws(WeirError) -> TableFollower {
         try TableFollower(
             TableFollower.Settings(
-                publication: settings.publication, selection: selection, mayCopy: settings.snapshot != .never,
-                interval: settings.discoveryInterval,
+                publication: settings.publication, slot: settings.slot, selection: selection,
+                mayCopy: settings.snapshot != .never, interval: settings.discoveryInterval,
                 connection: ConnectionSettings(
                     settings.url, applicationName: "weir \(settings.slot) snapshot")),
             store: store, logger: logger)

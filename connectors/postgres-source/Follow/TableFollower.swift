@@ -14,6 +14,8 @@ final class TableFollower {
     struct Settings {
         /// The publication.
         var publication: String
+        /// The slot.
+        var slot: String
         /// Narrows it; nil for all of it.
         var selection: TableSelection?
         /// Whether rows are copied; false for `snapshot: never`.
@@ -41,6 +43,7 @@ final class TableFollower {
     private let logger: Logger
     private var ledger: TableLedger
     private var extender: PublicationExtender
+    private var partitions: AttachedPartitions
     private var pending: [UInt32: Pending] = [:]
     /// Copies that were sent and are not durable yet.
     private var copies: [Copy] = []
@@ -60,6 +63,7 @@ final class TableFollower {
         self.settings = settings
         self.logger = logger
         ledger = try TableLedger(store)
+        partitions = AttachedPartitions(slot: settings.slot, logger: logger)
         extender = PublicationExtender(settings.publication, selection: settings.selection, logger: logger)
     }
 
@@ -187,6 +191,13 @@ final class TableFollower {
         // Read after the list: a table made between the two waits for the next look, and is not taken for one that the
         // publication leaves out.
         if publication.isForAllTables, let now = try load(on: catalog) { publication = now }
+        if settings.mayCopy {
+            do throws(PGError) {
+                try partitions.look(publication, on: catalog) { isInCopy(of: $0, since: $1) }
+            } catch {
+                throw SourceErrors.from(error)
+            }
+        }
         let published = Dictionary(publication.tables.map { ($0.oid, $0) }, uniquingKeysWith: { first, _ in first })
         var changed: [KnownTable] = []
         for table in listed {
@@ -216,6 +227,17 @@ final class TableFollower {
         }
         for oid in Set(copies.flatMap { $0.tables.map(\.oid) }) where !kept.contains(oid) { forgetCopy(of: oid) }
         try ledger.update(changed, removing: ledger.oids.filter { !kept.contains($0) })
+    }
+
+    /// Whether what a transaction made of a table is in its copy.
+    private func isInCopy(of oid: UInt32, since xid: UInt32) -> Bool {
+        switch stage(of: oid) {
+        case .followed: false
+        case .copied(let text, _): TransactionSnapshot(text)?.sees(xid) ?? false
+        // It is copied as soon as its turn comes; of a publication of all tables it is streamed from its creation on.
+        case .ignored: true
+        case nil: !isForAllTables || pending[oid] != nil
+        }
     }
 
     // MARK: - Pending tables
