@@ -10,6 +10,8 @@ final class PlanBook {
     private var latest: [TableName: Int] = [:]
     /// Relations are held here, so that their identity stays theirs.
     private var known: [ObjectIdentifier: (relation: Relation, plan: Int)] = [:]
+    /// Tables that a backfill has copied ahead of the stream, and the point up to which. Set before the first plan.
+    var copiedAhead: [TableName: LSN] = [:]
     /// Told about a table when its plan is made.
     var onPlan: (TablePlan) -> Void = { _ in }
 
@@ -45,6 +47,7 @@ final class PlanBook {
         } catch {
             throw .refused(error)
         }
+        plan.copiedAhead = copiedAhead[relation.table]
         if applyMode == .upsert, let refusal = plan.upsertRefusal { throw .refused(refusal) }
         plans.append(plan)
         latest[relation.table] = plans.count - 1

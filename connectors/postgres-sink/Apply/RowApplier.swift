@@ -11,7 +11,9 @@ final class RowApplier {
     private let copyRowsMin: Int
     private var values = ParameterBuffer()
     private var encoder = CopyEncoder()
-    private let shaper: RowShaper
+    private let exactShaper: RowShaper
+    /// For changes that a backfill's copy of their table has already.
+    private let overlapShaper: RowShaper
     private static let scratchBytesMax = 4 << 20
     /// Rows before this index were looked at and make no run worth a COPY.
     private var singleUntil = 0
@@ -24,7 +26,8 @@ final class RowApplier {
         self.book = book
         self.settings = settings
         copyRowsMin = settings.copyRowsMin ?? Self.copyRowsMin(roundTrip: session.roundTrip)
-        shaper = RowShaper(applyMode: settings.applyMode, onMissingRow: settings.onMissingRow)
+        exactShaper = RowShaper(applyMode: settings.applyMode, onMissingRow: settings.onMissingRow)
+        overlapShaper = RowShaper(applyMode: .upsert, onMissingRow: settings.onMissingRow)
         channel.context = { [unowned book] expectation in
             guard expectation.plan >= 0 else { return nil }
             let plan = book.plans[Int(expectation.plan)]
@@ -70,9 +73,11 @@ final class RowApplier {
         guard row.operation != .message, row.relation >= 0 else { return index + 1 }
         if row.relation != work.relation { try turn(to: row, &work) }
         guard let plan = work.plan else { return index + 1 }
+        let isOverlap = try isCopied(row, plan, work.batch)
+        let shaper = isOverlap ? overlapShaper : exactShaper
         switch row.operation {
         case .insert, .read:
-            if work.mayCopy, index >= singleUntil, plan.canCopy, settings.applyMode == .exact {
+            if work.mayCopy, index >= singleUntil, plan.canCopy, !isOverlap, settings.applyMode == .exact {
                 let end = endOfRun(index, &work)
                 if end - index >= copyRowsMin {
                     try copy(index..<end, plan, &work)
@@ -95,6 +100,25 @@ final class RowApplier {
         case .message: break
         }
         return index + 1
+    }
+
+    /// Whether a backfill has copied what a change of the stream led to: then the row ends up as the change says.
+    private func isCopied(_ row: Row, _ plan: TablePlan, _ batch: ChangeBatch) throws(TargetFailure) -> Bool {
+        guard let point = plan.copiedAhead, row.operation != .read, row.operation != .truncate else { return false }
+        let position = commitLSN(row, batch)
+        guard position < point else { return false }
+        guard plan.layout.conflict.isEmpty else { return true }
+        throw .refused(
+            WeirError(
+                .targetMismatch, stage: .sink,
+                "A backfill has copied the table ahead of the stream, and its rows cannot be told apart",
+                cause: "the target has no unique index on it that is not deferrable; the copy is of \(point)",
+                advice:
+                    "Add a unique index on the target that tells its rows apart, then start again. Or empty the table, "
+                    + "DELETE FROM weir.snapshot_tables WHERE pipeline = "
+                    + "\(TargetDefinition.literal("\(settings.pipeline) (backfill)")); start again, and backfill it "
+                    + "when nobody writes to it at the source."
+            ).at(table: plan.relation.table, position: position))
     }
 
     private func turn(to row: Row, _ work: inout RowWork) throws(TargetFailure) {

@@ -27,6 +27,8 @@ final class TablePlan {
     let checkedColumns: [Int]
     /// COPY can be used.
     let canCopy: Bool
+    /// The point up to which a backfill has copied the table ahead of the stream.
+    var copiedAhead: LSN?
     /// Prepared statements by shape, and the last one of each kind, which is nearly always the next.
     var statements: [StatementShape: PreparedStatement] = [:]
     var recent: [PreparedStatement?] = []

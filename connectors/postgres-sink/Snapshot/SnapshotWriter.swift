@@ -194,7 +194,9 @@ final class SnapshotWriter {
             let sql = StatementText.merge(Self.staging, table.plan.writtenColumns, table.plan.layout)
             _ = try session.run(sql)
         }
-        if part.purpose != .backfill {
+        if part.purpose == .backfill {
+            try progress.addBackfilled(relation.table, rows: table.rows, consistentPoint: part.consistentPoint)
+        } else {
             try progress.addCopied(relation.table, rows: table.rows, consistentPoint: part.consistentPoint)
         }
         self.table = nil

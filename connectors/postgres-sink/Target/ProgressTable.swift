@@ -167,6 +167,7 @@ final class ProgressTable {
     func forget() throws(TargetFailure) {
         let result = try session.run(Self.forgetSQL, [pipeline, "\(epoch)"])
         guard result.affectedRows == 1 else { throw .fenced }
+        _ = try session.run("DELETE FROM weir.snapshot_tables WHERE pipeline = $1", [backfillName])
     }
 
     /// What the position row says after a fence struck.
@@ -209,6 +210,36 @@ final class ProgressTable {
             ON CONFLICT (pipeline, schema_name, table_name) DO UPDATE SET consistent_point = EXCLUDED.consistent_point,
                 copied_rows = EXCLUDED.copied_rows, copied_at = now()
             """, [pipeline, table.schema, table.name, consistentPoint.description, "\(rows)"])
+    }
+
+    /// Under which name the ledger has tables that a backfill copied beside the stream. No pipeline has such a name.
+    private var backfillName: String { "\(pipeline) (backfill)" }
+
+    /// Writes down that a backfill has copied a table: what the stream has of it before that point is in its rows.
+    func addBackfilled(_ table: TableName, rows: Int, consistentPoint: LSN) throws(TargetFailure) {
+        _ = try session.run(
+            """
+            INSERT INTO weir.snapshot_tables AS s (pipeline, schema_name, table_name, consistent_point, copied_rows)
+            VALUES ($1, $2, $3, $4::pg_lsn, $5::bigint)
+            ON CONFLICT (pipeline, schema_name, table_name) DO UPDATE SET copied_rows = EXCLUDED.copied_rows,
+                consistent_point = greatest(s.consistent_point, EXCLUDED.consistent_point), copied_at = now()
+            """, [backfillName, table.schema, table.name, consistentPoint.description, "\(rows)"])
+    }
+
+    /// Tables that a backfill has copied ahead of a position, and the point up to which.
+    func backfilled(beyond position: LSN) throws(TargetFailure) -> [TableName: LSN] {
+        let found = try session.run(
+            """
+            SELECT schema_name, table_name, consistent_point FROM weir.snapshot_tables
+            WHERE pipeline = $1 AND consistent_point > $2::pg_lsn
+            """, [backfillName, position.description])
+        var points: [TableName: LSN] = [:]
+        for row in 0..<found.rowCount {
+            let name = TableName(
+                schema: found.string(row: row, column: 0) ?? "", name: found.string(row: row, column: 1) ?? "")
+            points[name] = found.string(row: row, column: 2).flatMap { LSN($0) }
+        }
+        return points
     }
 
     // MARK: - Statements
