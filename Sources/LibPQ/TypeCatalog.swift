@@ -3,7 +3,7 @@ public import WeirCore
 /// Resolves PostgreSQL types to ``ColumnType`` through a connection's catalog, with a cache.
 ///
 /// Owned and used by one thread. Types are looked up by OID, so renamed types and same names in two schemas stay
-/// apart. A cached enum does not see labels added later: `forgetEnums` after such a sign.
+/// apart. A cached type of users does not see another name, or labels added later: `forgetUsers` after such a sign.
 public final class TypeCatalog {
     private struct Key: Hashable {
         let oid: UInt32
@@ -22,7 +22,7 @@ public final class TypeCatalog {
     }
 
     private var cache: [Key: ColumnType] = [:]
-    /// Enums as they were, for rows from before their type was dropped.
+    /// Types as they were, for rows from before their type was dropped.
     private var former: [Key: ColumnType] = [:]
     /// Labels as of a point of the log, where they are known.
     public private(set) var told: [UInt32: EnumLabels] = [:]
@@ -32,32 +32,27 @@ public final class TypeCatalog {
     /// An empty cache.
     public init() {}
 
-    /// Drops cached enums, and types made of them, so that new labels are seen.
-    public func forgetEnums() {
-        for (key, type) in cache where Self.containsEnum(type.kind) {
+    /// Drops cached types of users, so that new names and labels are seen.
+    public func forgetUsers() {
+        for (key, type) in cache where key.oid >= Self.firstOfUsers {
             former[key] = type
             cache[key] = nil
         }
     }
 
-    private static func containsEnum(_ kind: ColumnType.Kind) -> Bool {
-        switch kind {
-        case .enumeration: true
-        case .array(let element): containsEnum(element.kind)
-        default: false
-        }
-    }
+    /// `FirstNormalObjectId`. Source: access/transam.h.
+    private static let firstOfUsers: UInt32 = 16384
 
     /// Takes in an enum's labels as of a point of the log; they hold until the next call for that enum.
     public func learn(_ labels: EnumLabels, of oid: UInt32) {
         told[oid] = labels
-        forgetEnums()
+        forgetUsers()
     }
 
     /// Forgets what was told: labels are the catalog's of now again.
     public func forgetTold() {
         told = [:]
-        forgetEnums()
+        forgetUsers()
     }
 
     /// The type with this OID and modifier (`atttypmod`); kind `other` when the catalog does not know it (any more).
@@ -73,7 +68,7 @@ public final class TypeCatalog {
         let key = Key(oid: oid, modifier: modifier)
         if let known = cache[key] { return known }
         guard depth < Self.depthMax, let entry = try load(key, on: connection) else {
-            return former[key] ?? ColumnType(oid: oid, modifier: modifier, name: "type \(oid)", kind: .other)
+            return former[key] ?? ColumnType(oid: oid, modifier: modifier, name: ColumnType.unnamed(oid), kind: .other)
         }
         var type = try build(key, entry, depth: depth, on: connection)
         type.arrayDelimiter = entry.delimiter
@@ -82,10 +77,11 @@ public final class TypeCatalog {
     }
 
     private func load(_ key: Key, on connection: borrowing PGConnection) throws(PGError) -> Entry? {
+        // No modifier is -1, not NULL: that makes "character", which is character(1), of the unbounded bpchar.
         let result = try connection.query(
             """
             SELECT t.typname, n.nspname, t.typtype::text, t.typbasetype, t.typtypmod, \
-            pg_catalog.format_type(t.oid, NULLIF($2::pg_catalog.int4, -1)), \
+            pg_catalog.format_type(t.oid, $2::pg_catalog.int4), \
             CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND t.oid NOT IN (22, 30) THEN t.typelem ELSE 0 END, \
             t.typdelim::text \
             FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \

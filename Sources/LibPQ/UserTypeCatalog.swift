@@ -196,7 +196,7 @@ public enum UserTypeCatalog {
             )
             SELECT t.oid, n.nspname, t.typname, t.typtype::text, e.extname, en.nspname,
                 pg_catalog.format_type(COALESCE(r.rngsubtype, NULLIF(t.typbasetype, 0)),
-                    CASE WHEN t.typtype = 'd' THEN NULLIF(t.typtypmod, -1) END),
+                    CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE -1 END),
                 CASE WHEN COALESCE(r.rngcollation, t.typcollation) <> b.typcollation
                     THEN pg_catalog.quote_ident(ln.nspname) || '.' || pg_catalog.quote_ident(l.collname) END,
                 t.typnotnull, COALESCE(pg_catalog.pg_get_expr(t.typdefaultbin, 0), t.typdefault),
@@ -230,7 +230,7 @@ public enum UserTypeCatalog {
             e.oid::pg_catalog.int8 AS identity
         FROM pg_catalog.pg_enum e WHERE e.enumtypid = ANY ($1::pg_catalog.oid[])
         UNION ALL
-        SELECT t.oid, a.attname, pg_catalog.format_type(a.atttypid, NULLIF(a.atttypmod, -1)),
+        SELECT t.oid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
             CASE WHEN a.attcollation <> f.typcollation
                 THEN pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(l.collname) END,
             a.attnum, a.attname, a.attnum

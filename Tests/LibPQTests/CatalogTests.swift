@@ -95,6 +95,14 @@ import WeirTestKit
         #expect(tag.kind == .varchar && tag.length == 7)
     }
 
+    /// `format_type` without a modifier calls the unbounded types `character` and `bit`, which are those of one.
+    @Test func typesWithoutALengthKeepIt() throws {
+        let found = try describe("CREATE TABLE t (c bpchar, cs bpchar[], c1 char, b \"bit\", b1 bit, v varchar)")
+        let names = ["c": "bpchar", "cs": "bpchar[]", "c1": "character(1)", "b": "\"bit\"", "b1": "bit(1)"]
+        for (column, name) in names { #expect(found.types[column]?.name == name) }
+        #expect(found.types["v"]?.name == "character varying")
+    }
+
     @Test func typesOfTheUsersOwn() throws {
         let found = try describe(
             """
@@ -129,7 +137,7 @@ import WeirTestKit
         let catalog = TypeCatalog()
         let before = try catalog.type(oid: oid, modifier: -1, on: connection)
         try admin.exec("ALTER TYPE mood ADD VALUE 'b'")
-        catalog.forgetEnums()
+        catalog.forgetUsers()
         let after = try catalog.type(oid: oid, modifier: -1, on: connection)
         #expect(before.kind == .enumeration(["a"]) && after.kind == .enumeration(["a", "b"]))
     }

@@ -45,6 +45,9 @@ public struct ColumnType: Hashable, Sendable {
         arrayDelimiter = kind == .box ? UInt8(ascii: ";") : UInt8(ascii: ",")
     }
 
+    /// What stands for the name of a type that was dropped before it was read, as `format_type` never writes it.
+    public static func unnamed(_ oid: UInt32) -> String { "type \(oid)" }
+
     /// Precision of numeric (1 to 1000), nil when undeclared. Source: `make_numeric_typmod` in PostgreSQL's numeric.c.
     public var numericPrecision: Int? {
         modifier >= 4 ? Int(((modifier - 4) >> 16) & 0xFFFF) : nil

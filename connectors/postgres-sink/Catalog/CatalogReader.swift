@@ -20,6 +20,8 @@ final class CatalogReader {
             throw .server(error, nil)
         }
         guard let found else { return nil }
+        // Types may have got another name since, from a step of this very transaction.
+        types.forgetUsers()
         let rights = try session.run(Self.rightsSQL, ["\(found.oid)"])
         var privileges: TargetTable.Privileges = []
         for (index, entry) in TargetTable.Privileges.names.enumerated()

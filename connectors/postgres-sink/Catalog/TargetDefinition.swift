@@ -168,7 +168,8 @@ enum TargetDefinition {
     /// Types a source could not name become text.
     private static func typeName(_ column: Column) -> String {
         let isUnknown =
-            column.type.name.isEmpty || column.type.kind == .other && column.type.name == "type \(column.type.oid)"
+            column.type.name.isEmpty
+            || column.type.kind == .other && column.type.name == ColumnType.unnamed(column.type.oid)
         return isUnknown ? "text" : column.type.name
     }
 

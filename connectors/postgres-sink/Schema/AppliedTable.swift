@@ -72,13 +72,16 @@ extension AppliedTable {
             }
     }
 
-    /// Keeps what was known of defaults that the catalog does not tell for this version.
+    /// Keeps what was known of defaults and of names of types that the catalog does not tell for this version.
     mutating func keepDefaults(of known: AppliedTable, _ match: ColumnMatch, _ relation: Relation) {
         for (place, index) in match.continued.enumerated() {
             guard let index, place < columns.count else { continue }
-            let name = columns[place].source
+            let (name, before) = (columns[place].source, known.columns[index])
+            if columns[place].typeOID == before.typeOID, columns[place].type == ColumnType.unnamed(before.typeOID) {
+                columns[place].type = before.type
+            }
             let isTold = relation.columns.contains { $0.details?.name == name && $0.details?.number != nil }
-            if !isTold { columns[place].defaultExpression = known.columns[index].defaultExpression }
+            if !isTold { columns[place].defaultExpression = before.defaultExpression }
         }
     }
 

@@ -240,7 +240,12 @@ struct ColumnDiffer {
 
     private mutating func convert(_ index: Int) {
         let column = relation.columns[index]
-        guard let found = columns[column.name], !found.isGenerated, found.type.name != column.type.name else { return }
+        guard let found = columns[column.name], !found.isGenerated else { return }
+        guard found.type.name != column.type.name else {
+            replaced(index)
+            return
+        }
+        if isSameType(index, found) { return }
         let isChanged =
             before[index].map { $0.type != column.type.name && !$0.type.isEmpty } ?? taken.contains(column.name)
         let fit = TypeFit(source: column.type, target: found.type)
@@ -266,6 +271,53 @@ struct ColumnDiffer {
             alter(index, found, .full, needed: true, reason)
         }
     }
+
+    /// The source's type is the one of before under another name: its values are what they were.
+    private mutating func isSameType(_ index: Int, _ found: TargetTable.Column) -> Bool {
+        let column = relation.columns[index]
+        guard let before = before[index], before.typeOID == column.type.oid, Self.isOfUsers(column.type),
+            before.type == found.type.name
+        else { return false }
+        let element = TypeDiffer.elementOID(column.type)
+        // It moves on the target as well; or was dropped since, so that its name is not known any more.
+        guard !situation.isContinued, column.type.name != ColumnType.unnamed(column.type.oid),
+            !situation.movedTypes.contains(where: { $0.oid == element })
+        else { return true }
+        alter(index, found, .full, needed: true, "Type \(found.type.name) was renamed at the source")
+        return true
+    }
+
+    /// Another enum under the same name: the source has converted the values with an expression. Those with a label
+    /// that the new one has not were certainly changed.
+    private mutating func replaced(_ index: Int) {
+        let column = relation.columns[index]
+        let element = TypeDiffer.elementOID(column.type)
+        guard let before = before[index], before.typeOID != column.type.oid, before.typeOID >= 16384,
+            Self.isOfUsers(column.type), before.type == column.type.name,
+            let type = relation.details?.types.first(where: { $0.oid == element }),
+            case .enumeration(let labels) = type.definition
+        else { return }
+        let name = TableName.quote(column.name)
+        let list = labels.map(TargetDefinition.literal).joined(separator: ", ")
+        let isArray = element != column.type.oid
+        let rows = isArray ? "\(ownRows), unnest(\(name)::text[]) AS v (label)" : ownRows
+        let label = isArray ? "v.label" : "\(name)::text"
+        var step = SchemaStep(.additive, "")
+        step.gap = SchemaStep.Gap(
+            query: labels.isEmpty ? hasRowsSQL : "SELECT EXISTS (SELECT FROM \(rows) WHERE \(label) NOT IN (\(list)))",
+            what: "How the values of column \(column.name) were converted is not known: another enum has the name "
+                + "\(type.name) now, without labels that rows of the target have",
+            cause: "PostgreSQL has no conversion by default, so the source has used an expression (USING)",
+            advice:
+                "Convert these rows on the target as the source did: UPDATE \(table.sql) SET \(name) = ... WHERE ...; "
+                + "Then start again.")
+        steps.append(step)
+        notes.append(
+            "another enum has the name \(type.name) now: existing rows of column \(column.name) keep their labels; if "
+                + "the source changed any with an expression, compare with weir verify")
+    }
+
+    private static func isOfUsers(_ type: ColumnType) -> Bool { type.oid >= 16384 }
 
     private mutating func noteConversion(_ column: Column) {
         notes.append(

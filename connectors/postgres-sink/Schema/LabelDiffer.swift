@@ -133,9 +133,9 @@ struct LabelDiffer {
     // MARK: - By names alone
 
     /// The enum is met for the first time. PostgreSQL never drops a label: one that only the target has was renamed at
-    /// the source, or is the target's own.
+    /// the source, or is the target's own, or one of another type that had the name.
     private mutating func guess() {
-        let gone = there.filter { !wanted.contains($0) }
+        let gone = situation.isReplaced(type) ? [] : there.filter { !wanted.contains($0) }
         var current: [String?] = wanted.map { there.contains($0) ? $0 : nil }
         var unclear: Set<String> = []
         for label in gone {

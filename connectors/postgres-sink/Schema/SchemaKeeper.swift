@@ -272,7 +272,7 @@ final class SchemaKeeper {
             .targetMismatch, stage: .sink, blocked.reason,
             cause: (reasons.filter { $0 != blocked.reason } + ["schema: \(mode) does not change that"])
                 .joined(separator: "; "),
-            advice: "Run on the target: " + needed.map(\.sql).joined(separator: " "))
+            advice: "Run on the target: " + needed.map(\.sql).filter { !$0.isEmpty }.joined(separator: " "))
         error.table = relation.table
         return error
     }
@@ -302,6 +302,7 @@ final class SchemaKeeper {
         if let caution = step.caution, try session.run(caution.query).boolean(row: 0, column: 0) == true {
             logger.warning(caution.text, [("table", relation.table.description)])
         }
+        guard !step.sql.isEmpty else { return }
         logger.info("changing the target", [("table", relation.table.description), ("statement", step.sql)])
         hasChanged = true
         if let name = step.enumeration { changedEnums.insert(name) }

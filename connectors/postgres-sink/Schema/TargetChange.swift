@@ -5,6 +5,7 @@ struct SchemaStep: Sendable, Equatable {
     /// What `schema` has to be for Weir to run it.
     enum Level: Sendable { case additive, full }
 
+    /// Empty: only `gap` and `caution` are looked at.
     var sql: String
     var level: Level
     /// Rows cannot be applied, or not rightly, without it. The others only make definitions alike.

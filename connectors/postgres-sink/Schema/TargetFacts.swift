@@ -14,7 +14,9 @@ final class TargetFacts {
         let relation = situation.relation
         let types = relation.details?.types ?? []
         situation.schemas = try schemas([relation.table.schema] + types.map(\.name.schema))
-        situation.types = try self.types(types.map(\.name))
+        // One that was renamed has its earlier name here.
+        let earlier = types.compactMap { situation.knownTypes[$0.oid]?.name }
+        situation.types = try self.types(types.map(\.name) + earlier.filter { !types.map(\.name).contains($0) })
         situation.collations = try collations(relation, types)
     }
 

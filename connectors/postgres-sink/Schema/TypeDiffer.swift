@@ -16,7 +16,10 @@ struct TypeDiffer {
     ///   - used: the types of such columns.
     ///   - elements: OIDs of others, of arrays those of their elements.
     init(_ situation: SchemaSituation, used: [ColumnType], elements: Set<UInt32> = []) {
-        self.situation = situation
+        let moved = situation.movedTypes
+        var renamed = situation
+        for move in moved { renamed.knownTypes[move.oid]?.name = move.to }
+        self.situation = renamed
         // Nothing has changed, whatever the catalog has by now.
         let types = situation.relation.details?.types ?? []
         if situation.isContinued, !isNeeded {
@@ -25,17 +28,27 @@ struct TypeDiffer {
         }
         let oids = elements.union(used.map(Self.elementOID))
         let last = types.lastIndex { oids.contains($0.oid) } ?? -1
+        for move in moved {
+            for step in move.steps(schemas: situation.schemas) where !steps.contains(where: { $0.sql == step.sql }) {
+                steps.append(step)
+            }
+        }
         for (index, type) in types.enumerated() {
-            if let there = situation.types[type.name] {
+            let earlier = moved.first { $0.oid == type.oid }?.from
+            if let there = situation.types[type.name] ?? earlier.flatMap({ situation.types[$0] }) {
                 compare(type, there)
+                if type.parts.isEmpty { keep(type, [], []) }
             } else if index <= last {
                 create(type)
                 switch type.definition {
                 case .enumeration(let labels): keep(type, labels, labels)
                 case .composite(let fields): keep(type, fields.map(\.name), fields.map(\.name))
-                default: break
+                default: keep(type, [], [])
                 }
             }
+        }
+        for move in moved where !known.contains(where: { $0.oid == move.oid }) {
+            if let type = renamed.knownTypes[move.oid] { known.append(type) }
         }
     }
 
@@ -47,7 +60,8 @@ struct TypeDiffer {
         known.append(AppliedType(oid: type.oid, name: type.name, parts: parts))
     }
 
-    private static func elementOID(_ type: ColumnType) -> UInt32 {
+    /// The type's OID, of an array that of its elements.
+    static func elementOID(_ type: ColumnType) -> UInt32 {
         if case .array(let element) = type.kind { return elementOID(element) }
         return type.oid
     }

@@ -23,7 +23,7 @@ struct RelationBuilder {
     ) throws(PGError) -> Relation {
         let table = if let exact { exact } else { try CatalogTable.load(oid: message.oid, on: connection) }
         // A label that was added since is no change of the table; this is the moment to see it.
-        types.forgetEnums()
+        types.forgetUsers()
         var columns: [Column] = []
         columns.reserveCapacity(message.columns.count)
         for column in message.columns {
