@@ -109,6 +109,18 @@ import WeirCore
         #expect(try errors("").count == 1)
     }
 
+    @Test(arguments: [(nil, Finding.Severity.warning), ("0", .warning), ("1000", .ok), ("often", .error)])
+    func aHeartbeatsQueryNeedsHeartbeats(interval: String?, severity: Finding.Severity) throws {
+        let own = interval.map { #""heartbeat.interval.ms": "\#($0)", "# } ?? ""
+        let settings = try imported(
+            Self.connector.replacing(
+                #""heartbeat.interval.ms": "5000","#, with: #"\#(own)"heartbeat.action.query": "SELECT 1","#))
+        let notes = settings.notes.filter { $0.property.hasPrefix("heartbeat") }
+        #expect(notes.contains { $0.severity == severity })
+        #expect(ConfigurationText(settings, file: "f", statePath: "./s").problems() == [])
+        #expect(yaml(settings).contains(#"  heartbeat.query: "SELECT 1""#) == (interval == "1000"))
+    }
+
     @Test func serverAndEngineFilesAreRead() throws {
         let server = try imported(
             #"""

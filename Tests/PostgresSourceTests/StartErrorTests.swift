@@ -120,6 +120,11 @@ import WeirTestKit
         let wrong = try #require(try outcome(database.settings(tables: ["public.nothing"])))
         #expect(wrong.code == .tableUnusable && wrong.cause == "patterns: public.nothing")
         #expect(try database.slot("slot_name") == nil)
+        // A copy of nothing is no success either.
+        let copied = try #require(try outcome(database.settings(tables: ["public.no*"], snapshot: .only)))
+        #expect(copied.code == .tableUnusable && copied.cause == "patterns: public.no*")
+        let copy = SourceInspector.inspect(database.settings(tables: ["public.no*"], snapshot: .only))
+        #expect(copy.contains { $0.subject == "source tables" && $0.severity == .error })
         let findings = SourceInspector.inspect(database.settings(tables: ["public.nothing"]))
         #expect(findings.contains { $0.subject == "source table public.nothing" && $0.severity == .error })
     }

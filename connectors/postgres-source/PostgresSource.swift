@@ -89,6 +89,7 @@ public final class PostgresSource: ChangeSource {
         if settings.snapshot == .only {
             let published = try PublishedTables.find(
                 settings.publication, selection: selection, on: catalog)
+            guard !published.isEmpty else { throw PublicationKeeper.nothingToPublish(selection) }
             work = .copy(
                 SnapshotRun.Order(
                     purpose: .backfill, batchLimits: batchLimits, invalidText: settings.invalidText), published,

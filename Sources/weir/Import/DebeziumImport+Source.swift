@@ -189,22 +189,30 @@ extension DebeziumImport {
     }
 
     private mutating func heartbeat() {
-        if let interval = take("heartbeat.interval.ms"), let millis = Int64(interval), millis > 0 {
-            source.append(Setting(key: "heartbeat.interval", yaml: "\(millis)ms"))
-            ok("heartbeat.interval.ms", "source.heartbeat.interval")
-        } else if peek("heartbeat.interval.ms") != nil {
-            ok("heartbeat.interval.ms", "no heartbeats; Weir moves an idle slot without them")
-        }
-        if let query = take("heartbeat.action.query") {
-            source.append(Setting(key: "heartbeat.query", yaml: YAMLText.quoted(query)))
-            ok("heartbeat.action.query", "source.heartbeat.query")
-        }
         if let prefix = take("topic.heartbeat.prefix") {
             debezium.append(Setting(key: "topic.heartbeat.prefix", yaml: YAMLText.quoted(prefix)))
             ok("topic.heartbeat.prefix", "debezium.topic.heartbeat.prefix")
         }
         if take("topic.heartbeat.name") != nil {
             note(.error, "topic.heartbeat.name", "the topic of heartbeats is PREFIX.PIPELINE in Weir")
+        }
+        let written = take("heartbeat.interval.ms")
+        let millis = Int64(written ?? "0")
+        if let millis, millis > 0 {
+            source.append(Setting(key: "heartbeat.interval", yaml: "\(millis)ms"))
+            ok("heartbeat.interval.ms", "source.heartbeat.interval")
+        } else if millis == nil {
+            note(.error, "heartbeat.interval.ms", "\(written ?? "") is no number of milliseconds")
+        } else if written != nil {
+            ok("heartbeat.interval.ms", "no heartbeats; Weir moves an idle slot without them")
+        }
+        if let query = take("heartbeat.action.query") {
+            guard millis ?? 0 > 0 else {
+                return note(
+                    .warning, "heartbeat.action.query", "was left out: Debezium never runs it without heartbeats")
+            }
+            source.append(Setting(key: "heartbeat.query", yaml: YAMLText.quoted(query)))
+            ok("heartbeat.action.query", "source.heartbeat.query")
         }
     }
 

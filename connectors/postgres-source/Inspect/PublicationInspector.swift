@@ -15,10 +15,10 @@ enum PublicationInspector {
             throw SourceErrors.from(error)
         }
         let plan = PublicationPlan(existing: existing, candidates: candidates, selection: selection)
-        var findings = try publication(settings, plan, existing, selection, on: connection)
+        let tables = published(plan, existing, candidates, selection)
+        var findings = try publication(settings, plan, existing, selection, tables, on: connection)
         findings += missing(selection, candidates)
         findings += try unlogged(selection, on: connection)
-        let tables = published(plan, existing, candidates, selection)
         findings += identities(tables, candidates)
         findings += leftOut(tables, candidates, plan, selection)
         if existing?.viaRoot ?? true { findings += partitions(tables, candidates) }
@@ -30,10 +30,13 @@ enum PublicationInspector {
 
     private static func publication(
         _ settings: PostgresSourceSettings, _ plan: PublicationPlan, _ existing: PublicationFacts?,
-        _ selection: TableSelection?, on connection: borrowing PGConnection
+        _ selection: TableSelection?, _ tables: [TableName], on connection: borrowing PGConnection
     ) throws(WeirError) -> [Finding] {
         let subject = "source publication \(settings.publication)"
-        guard settings.snapshot != .only else { return [] }
+        guard settings.snapshot != .only else {
+            return tables.isEmpty
+                ? [Finding(PublicationKeeper.nothingToPublish(selection), subject: "source tables")] : []
+        }
         switch plan {
         case .use:
             guard let existing else { return [] }
