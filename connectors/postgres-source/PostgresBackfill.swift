@@ -143,8 +143,8 @@ public final class PostgresBackfill: ChangeSource {
             .tableUnusable, stage: .source, "There is no table to copy",
             cause: patterns.isEmpty ? nil : "patterns: \(patterns.map(\.description).joined(separator: ", "))",
             advice:
-                "Check the patterns, and that publication \"\(settings.publication)\" holds the tables if it exists; a table "
-                + "without replica identity has to be named in `source.tables`.")
+                "Check the patterns, and that publication \"\(settings.publication)\" holds the tables if it exists; a "
+                + "table without replica identity has to be named in `source.tables`.")
     }
 
     /// Closes what is open.
