@@ -108,6 +108,23 @@ struct RejectionTests {
         #expect(!"\(error)".contains("99999999999"))
     }
 
+    /// PostgreSQL cuts spaces that do not fit into `varchar(n)`, and says nothing.
+    @Test(arguments: [1, 3000]) func spacesAreNotCut(rows: Int) throws {
+        let target = try Target("CREATE TABLE t (id int PRIMARY KEY, v varchar(4))")
+        let source = Relation.test("t", ["id": .int4, "v": .text])
+        let values = (0..<rows).map { $0 == rows / 2 ? "can  " : "abcd" }
+        let expected = ["1|é"] + values.enumerated().map { "\(100 + $0)|\($1)" }
+        let error = try refusal(
+            target, good: { $0.insert(source, ["1", "ééé "]) },
+            bad: {
+                for (id, value) in values.enumerated() { $0.insert(source, [.text("\(100 + id)"), .text(value)]) }
+            },
+            last: { $0.update(source, ["1", "é"]) }, repair: "ALTER TABLE t ALTER v TYPE text", expected: expected,
+            secret: "can  ")
+        #expect(error.code == .valueRejected)
+        #expect(error.advice?.contains("ALTER COLUMN \"v\" TYPE text") == true, "\(error)")
+    }
+
     @Test func aMissingTableComesWithItsDefinition() throws {
         let target = try Target("CREATE TABLE good (id int PRIMARY KEY)")
         let good = try target.relation("good")

@@ -210,6 +210,7 @@ final class RowApplier {
         _ rows: Range<Int>, _ plan: TablePlan, into table: String, _ work: inout RowWork
     ) throws(TargetFailure) -> Int {
         let columns = plan.writtenColumns
+        for index in rows where !plan.limits.isEmpty { try checkLimits(work.batch.rows[index], plan, work) }
         try session.beginCopy(plan.copySQL(into: table))
         encoder.removeAll()
         for index in rows {
@@ -244,6 +245,14 @@ final class RowApplier {
 
     // MARK: - Sending
 
+    private func checkLimits(_ row: Row, _ plan: TablePlan, _ work: borrowing RowWork) throws(TargetFailure) {
+        do throws(WeirError) {
+            try unsafe plan.checkLimits(Int(row.cells), work.batch, work.bytes)
+        } catch {
+            throw .refused(error.at(position: commitLSN(row, work.batch)))
+        }
+    }
+
     private func rowContext(_ row: Row, _ plan: TablePlan, _ batch: ChangeBatch) -> RowContext {
         RowContext(
             table: plan.relation.table, keyColumns: plan.keyColumnNames, operation: row.operation,
@@ -261,6 +270,7 @@ final class RowApplier {
     ) throws(TargetFailure) {
         let expectation = expectation(change.rows, row, work)
         let statement = try book.statement(change.shape, plan, expectation)
+        if row.operation != .delete, !plan.limits.isEmpty { try checkLimits(row, plan, work) }
         values.removeAll()
         let (new, old) = (Int(row.cells), Int(row.oldTuple == .none ? row.cells : row.oldCells))
         do throws(WeirError) {

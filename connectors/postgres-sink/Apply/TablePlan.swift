@@ -13,6 +13,12 @@ final class TablePlan {
         case none
     }
 
+    /// A column and the most characters that the target takes.
+    struct Limit {
+        var column: Int
+        var length: Int
+    }
+
     let relation: Relation
     let target: TargetTable
     let layout: TableLayout
@@ -25,6 +31,9 @@ final class TablePlan {
     let compare: ColumnSet
     /// Columns where the server decides whether a value fits.
     let checkedColumns: [Int]
+    /// Columns of `varchar(n)` whose source may send more: PostgreSQL refuses longer values, but cuts spaces at their
+    /// end without a word.
+    let limits: [Limit]
     /// COPY can be used.
     let canCopy: Bool
     /// The point up to which a backfill has copied the table ahead of the stream.
@@ -65,8 +74,33 @@ final class TablePlan {
             guard let place = target.columnIndex(column.name) else { return false }
             return TypeFit(source: column.type, target: target.columns[place].type) == .checked
         }
+        limits = checkedColumns.compactMap { column in
+            let found = target.columnIndex(relation.columns[column].name).map { target.columns[$0] }
+            guard let found, !found.isGenerated, found.type.kind == .varchar, let length = found.type.length else {
+                return nil
+            }
+            return Limit(column: column, length: length)
+        }
         canCopy = !target.rowSecurity && !written.isEmpty
         recent = Array(repeating: nil, count: 8)
+    }
+
+    /// Throws `value-rejected` when the target would cut spaces from a value of the row whose cells begin at `cells`.
+    func checkLimits(_ cells: Int, _ batch: ChangeBatch, _ bytes: UnsafeRawBufferPointer) throws(WeirError) {
+        for limit in limits {
+            let cell = batch.cells[cells + limit.column]
+            guard cell.kind == .text, cell.length > limit.length else { continue }
+            let value = unsafe UnsafeRawBufferPointer(rebasing: bytes[cell.range])
+            guard unsafe value.last == UInt8(ascii: " ") else { continue }
+            // Characters, not bytes: those of UTF-8 that begin one.
+            guard unsafe value.count(where: { $0 & 0xC0 != 0x80 }) > limit.length else { continue }
+            let column = relation.columns[limit.column]
+            throw WeirError(
+                .valueRejected, stage: .sink, "A value of column \(column.name) is too long for the target",
+                cause: "its last spaces would be cut to fit into \(limit.length) characters",
+                advice: "Run on the target: \(TargetDefinition.alterType(column, of: relation.table))"
+            ).at(table: relation.table)
+        }
     }
 
     /// COPY of the written columns into a table that has them.

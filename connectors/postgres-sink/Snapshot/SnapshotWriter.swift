@@ -167,6 +167,11 @@ final class SnapshotWriter {
                     let kind = batch.cells[cells + column].kind
                     guard kind == .text || kind == .null else { throw .refused(unusable(plan, column)) }
                 }
+                do throws(WeirError) {
+                    try unsafe plan.checkLimits(cells, batch, bytes)
+                } catch {
+                    throw .refused(error)
+                }
                 unsafe encoder.append(columns, cells: cells, of: batch, bytes: bytes)
                 if encoder.isFull { try encoder.send(to: session) }
             }
