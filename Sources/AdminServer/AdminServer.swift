@@ -1,5 +1,6 @@
 import CMicroHTTPD
 import Glibc
+import Synchronization
 public import WeirCore
 
 /// What an endpoint answers.
@@ -21,13 +22,15 @@ public struct AdminResponse: Sendable, Equatable {
 
 /// A small read-only HTTP endpoint: GET and HEAD of fixed paths, nothing else.
 ///
-/// Serves on a thread of its own from `init` to the last release. Bounded: 64 connections, 10 s without progress,
-/// 32 KiB of request head each. `@unchecked Sendable`: the daemon handle is only used by `deinit`, and libmicrohttpd
-/// joins its thread there, so no callback outlives the object; everything else is immutable.
+/// Serves on a thread of its own from `init` to the last release. Bounded: 49 connections (one more ends the oldest),
+/// 10 s without progress, 32 KiB of request head each. `@unchecked Sendable`: the daemon handle is only used by
+/// `deinit`, and libmicrohttpd joins its thread there, so no callback outlives the object; the connections have their
+/// lock, and everything else is immutable.
 @safe
 public final class AdminServer: @unchecked Sendable {
     private final class Context: Sendable {
         let answer: @Sendable (String) -> AdminResponse?
+        let connections = Mutex(OpenConnections())
         init(_ answer: @escaping @Sendable (String) -> AdminResponse?) { self.answer = answer }
     }
 
@@ -48,7 +51,7 @@ public final class AdminServer: @unchecked Sendable {
                 advice: "Write an address and a port, for example 127.0.0.1:8070 or [::1]:8070.")
         }
         unsafe context = Unmanaged.passRetained(Context(answer))
-        guard let daemon = unsafe weir_mhd_start(host, port, serve, context.toOpaque()) else {
+        guard let daemon = unsafe weir_mhd_start(host, port, serve, connectionChanged, context.toOpaque()) else {
             let cause = unsafe String(cString: strerror(errno))
             unsafe context.release()
             throw WeirError(
@@ -84,6 +87,22 @@ public final class AdminServer: @unchecked Sendable {
         return unsafe send(server.answer(String(cString: path)) ?? missing, connection)
     }
 
+    /// Called by libmicrohttpd when a connection begins and when it is over.
+    private static func notice(
+        _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?, isOpen: Bool
+    ) {
+        guard let context = unsafe context, let connection = unsafe connection else { return }
+        let server = unsafe Unmanaged<Context>.fromOpaque(context).takeUnretainedValue()
+        let descriptor = unsafe weir_mhd_socket(connection)
+        let ended = server.connections.withLock { connections in
+            if isOpen { return connections.open(descriptor) }
+            connections.close(descriptor)
+            return []
+        }
+        // The daemon's thread, this one, sees the end of the input and closes it.
+        for descriptor in ended { shutdown(descriptor, CInt(SHUT_RDWR)) }
+    }
+
     private static func send(_ answer: AdminResponse, _ connection: OpaquePointer?) -> MHD_Result {
         var bytes = Array(answer.body.utf8)
         let count = bytes.count
@@ -100,6 +119,10 @@ public final class AdminServer: @unchecked Sendable {
     fileprivate static let access:
         @convention(c) (UnsafeMutableRawPointer?, OpaquePointer?, UnsafePointer<CChar>?, UnsafePointer<CChar>?) ->
             MHD_Result = { unsafe AdminServer.handle($0, $1, $2, $3) }
+
+    fileprivate static let life: @convention(c) (UnsafeMutableRawPointer?, OpaquePointer?, Bool) -> Void = {
+        unsafe AdminServer.notice($0, $1, isOpen: $2)
+    }
 }
 
 /// The C callback; version, body and per-request state are not used.
@@ -109,4 +132,12 @@ private func serve(
     _: UnsafeMutablePointer<Int>?, _: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) -> MHD_Result {
     unsafe AdminServer.access(context, connection, path, method)
+}
+
+/// The C callback of a connection's begin and end.
+private func connectionChanged(
+    _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
+    _: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ code: MHD_ConnectionNotificationCode
+) {
+    unsafe AdminServer.life(context, connection, code == .CONNECTION_NOTIFY_STARTED)
 }

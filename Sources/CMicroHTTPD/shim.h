@@ -8,7 +8,8 @@
 
 /// Starts a daemon with one polling thread on a numeric IPv4 or IPv6 address; NULL when it cannot, errno then says why.
 static inline struct MHD_Daemon *weir_mhd_start(
-    const char *host, uint16_t port, MHD_AccessHandlerCallback handler, void *context)
+    const char *host, uint16_t port, MHD_AccessHandlerCallback handler, MHD_NotifyConnectionCallback notify,
+    void *context)
 {
     unsigned int flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO;
     struct sockaddr_in v4;
@@ -30,8 +31,16 @@ static inline struct MHD_Daemon *weir_mhd_start(
     }
     return MHD_start_daemon(
         flags, port, NULL, NULL, handler, context, MHD_OPTION_SOCK_ADDR, address,
+        MHD_OPTION_NOTIFY_CONNECTION, notify, context,
         MHD_OPTION_CONNECTION_LIMIT, 64u, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768, MHD_OPTION_END);
+}
+
+/// The socket of a connection, -1 when unknown.
+static inline int weir_mhd_socket(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info == NULL ? -1 : info->connect_fd;
 }
 
 /// The port a daemon listens on, 0 when unknown.

@@ -1,5 +1,6 @@
 import AdminServer
 import Foundation
+import Glibc
 import Testing
 import WeirCore
 
@@ -54,6 +55,40 @@ import WeirCore
         let pages = PipelinePages(pipeline: "shop", statistics: { now })
         #expect(pages.answer("/health/live")?.status == 200)
         #expect(pages.answer("/health/ready")?.status == 503)
+    }
+
+    @Test("who holds connections open byte by byte keeps nobody out")
+    func slowClients() async throws {
+        let server = try AdminServer(host: "127.0.0.1", port: 0) { path in
+            path == "/x" ? AdminResponse(contentType: "text/plain", body: "here\n") : nil
+        }
+        var sockets: [CInt] = []
+        defer { for socket in sockets { close(socket) } }
+        for round in 0..<200 {
+            sockets.append(try slowClient(server.port))
+            if round % 20 == 19 { #expect(try await get(server.port, "/x") == (200, "here\n")) }
+        }
+        // The oldest were sent away.
+        var byte: UInt8 = 0
+        #expect(recv(sockets[0], &byte, 1, 0) == 0)
+        #expect(recv(sockets[199], &byte, 1, CInt(MSG_DONTWAIT)) == -1 && errno == EAGAIN)
+    }
+
+    /// A connection that has begun a request and says nothing more.
+    private func slowClient(_ port: UInt16) throws -> CInt {
+        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let connected = withUnsafePointer(to: address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        try #require(connected == 0)
+        try #require(send(descriptor, "GET /x HTTP/1.1\r\n", 17, CInt(MSG_NOSIGNAL)) == 17)
+        return descriptor
     }
 
     @Test func aTakenPortIsAnErrorWithItsRemedy() throws {
