@@ -171,7 +171,7 @@ import WeirTestKit
         #expect(after.output.first?.contains("\"healthy\":true") == true)
         #expect(after.output.first?.firstMatch(of: /"position":"[0-9A-F]+\/[0-9A-F]+"/) != nil)
         let list = try pair.weir(["slot", "list", pair.sourceURL])
-        #expect(list.output.contains { $0.hasPrefix("weir_\(pair.pipeline)  pgoutput  free") })
+        #expect(list.output.contains { $0.hasPrefix("weir_\(pair.pipeline) ") && $0.contains("free") })
         let drop = try pair.weir(["slot", "drop"])
         #expect(drop.exit == .status(0), "\(drop.errors)")
         #expect(drop.output.contains("dropped slot weir_\(pair.pipeline)"))
@@ -179,11 +179,36 @@ import WeirTestKit
         let forgot = /forgot position [0-9A-F]+\/[0-9A-F]+ of sink postgres/
         #expect(drop.output.contains { $0.wholeMatch(of: forgot) != nil })
         #expect(try pair.leftovers() == 0)
+        #expect(try !pair.weir(["slot", "list", pair.sourceURL]).output.joined().contains("weir_\(pair.pipeline) "))
+    }
+
+    @Test("every slot of the server is listed: each of them may fill its disk")
+    func slotsOfAllKindsAreListed() throws {
+        let server = try PrivatePostgres()
+        let url = server.url()
+        func list(_ options: String...) throws -> [String] {
+            let listed = try WeirProcess.run(["slot", "list", url] + options, workingDirectory: "/")
+            #expect(listed.exit == .status(0))
+            return listed.output
+        }
+        #expect(try list() == ["no replication slots on this server"])
+        #expect(try list("--json") == ["[]"])
+        let neighbour = try server.createDatabase("neighbour")
+        try server.connect(neighbour).exec("SELECT pg_create_logical_replication_slot('other', 'test_decoding')")
+        let connection = try server.connect()
+        try connection.exec("SELECT pg_create_physical_replication_slot('standby', true)")
+        let rows = try list().map { $0.split(separator: " ").map(String.init) }
         #expect(
-            try pair.weir(["slot", "list", pair.sourceURL]).output == [
-                "no logical replication slots in "
-                    + "this database"
+            rows.map { $0.prefix(4) } == [
+                ["SLOT", "PLUGIN", "DATABASE", "STATE"], ["other", "test_decoding", neighbour, "free"],
+                ["standby", "physical", "-", "free"],
             ])
+        let json = try list("--json").joined()
+        #expect(json.contains("{\"name\":\"standby\",\"plugin\":null,\"database\":null,"))
+        #expect(json.contains("\"lag_bytes\":null,"))
+        // Only the database's own may be dropped.
+        let drop = try WeirProcess.run(["slot", "drop", url, "--slot", "standby"], workingDirectory: "/")
+        #expect(drop.exit == .status(1) && drop.errors.joined().contains("it is a physical slot"))
     }
 
     @Test func aSlotInUseIsNotDropped() throws {

@@ -3,7 +3,7 @@ import PostgresSink
 import PostgresSource
 import WeirCore
 
-/// `weir slot list`: the database's slots and what they hold back.
+/// `weir slot list`: the server's slots and what they hold back.
 enum SlotListCommand {
     static func run(_ command: ParsedCommand, _ console: Console) throws(WeirError) -> ExitCode? {
         guard let place = try SourcePlace.find(command, console) else { return nil }
@@ -13,10 +13,11 @@ enum SlotListCommand {
             return .done
         }
         guard !slots.isEmpty else {
-            try console.print("no logical replication slots in this database\n")
+            try console.print("no replication slots on this server\n")
             return .done
         }
-        let rows = [["SLOT", "PLUGIN", "STATE", "CONFIRMED", "LAG", "HOLDS", "WAL"]] + slots.map(SlotText.row)
+        let rows =
+            [["SLOT", "PLUGIN", "DATABASE", "STATE", "CONFIRMED", "LAG", "HOLDS", "WAL"]] + slots.map(SlotText.row)
         try console.print(TextTable.text(rows))
         return .done
     }
@@ -66,8 +67,10 @@ enum SlotDropCommand {
 enum SlotText {
     static func row(_ slot: SlotStatus) -> [String] {
         [
-            slot.name, slot.plugin, state(slot), slot.confirmedLSN?.description ?? "-",
-            ByteText.text(slot.lagBytes), ByteText.text(slot.retainedBytes), slot.walStatus ?? "-",
+            slot.name, slot.plugin ?? "physical", slot.database ?? "-", state(slot),
+            slot.confirmedLSN?.description ?? "-",
+            slot.confirmedLSN == nil ? "-" : ByteText.text(slot.lagBytes), ByteText.text(slot.retainedBytes),
+            slot.walStatus ?? "-",
         ]
     }
 
@@ -80,14 +83,14 @@ enum SlotText {
 
     static func json(_ slot: SlotStatus) -> JSONText {
         .object([
-            ("name", .string(slot.name)), ("plugin", .string(slot.plugin)), ("database", .string(slot.database)),
+            ("name", .string(slot.name)), ("plugin", .optional(slot.plugin)), ("database", .optional(slot.database)),
             ("temporary", .bool(slot.isTemporary)),
             ("active_pid", slot.activePID.map { .integer(Int64($0)) } ?? .null),
             ("wal_status", .optional(slot.walStatus)), ("invalidation", .optional(slot.invalidation)),
             ("restart_lsn", .optional(slot.restartLSN?.description)),
             ("confirmed_lsn", .optional(slot.confirmedLSN?.description)),
             ("retained_bytes", .integer(Int64(clamping: slot.retainedBytes))),
-            ("lag_bytes", .integer(Int64(clamping: slot.lagBytes))),
+            ("lag_bytes", slot.confirmedLSN == nil ? .null : .integer(Int64(clamping: slot.lagBytes))),
             ("safe_bytes", slot.safeBytes.map { .integer($0) } ?? .null),
         ])
     }

@@ -7,9 +7,9 @@ extension SlotFacts {
         try list(where: "slot_name = $1", [name], on: connection).first
     }
 
-    /// Reads the logical slots of the connection's database, by name.
+    /// Reads the server's slots, by name: physical ones and those of other databases hold back WAL of the same disk.
     static func all(on connection: borrowing PGConnection) throws(PGError) -> [SlotFacts] {
-        try list(where: "database = pg_catalog.current_database()", [], on: connection)
+        try list(where: "true", [], on: connection)
     }
 
     private static func list(

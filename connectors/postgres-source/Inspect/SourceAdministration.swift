@@ -5,10 +5,10 @@ public import WeirCore
 public struct SlotStatus: Sendable, Equatable {
     /// The slot's name.
     public let name: String
-    /// The output plugin.
-    public let plugin: String
-    /// The database it decodes.
-    public let database: String
+    /// The output plugin; nil for a physical slot.
+    public let plugin: String?
+    /// The database it decodes; nil for a physical slot.
+    public let database: String?
     /// Dropped when its session ends.
     public let isTemporary: Bool
     /// Process of the server that uses it now, nil when it is free.
@@ -19,7 +19,7 @@ public struct SlotStatus: Sendable, Equatable {
     public let invalidation: String?
     /// Oldest WAL it holds back.
     public let restartLSN: LSN?
-    /// Everything before it was confirmed.
+    /// Everything before it was confirmed; nil for a physical slot.
     public let confirmedLSN: LSN?
     /// Bytes of WAL it holds back.
     public let retainedBytes: UInt64
@@ -30,8 +30,8 @@ public struct SlotStatus: Sendable, Equatable {
 
     init(_ facts: SlotFacts, walEnd: LSN) {
         name = facts.name
-        plugin = facts.plugin ?? ""
-        database = facts.database ?? ""
+        plugin = facts.plugin
+        database = facts.database
         isTemporary = facts.isTemporary
         activePID = facts.activePID
         walStatus = facts.walStatus
@@ -114,7 +114,7 @@ public enum SourceAdministration {
         }
     }
 
-    /// The logical slots of the database, by name.
+    /// The server's slots, by name: physical ones and those of other databases too.
     public static func slots(url: String) throws(WeirError) -> [SlotStatus] {
         try SourceErrors.mapping { () throws(PGError) in
             let connection = try PGConnection(
