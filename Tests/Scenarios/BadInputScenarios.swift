@@ -47,6 +47,9 @@ struct BadInputScenarios {
         let (directory, path) = try config("{url: \"postgresql://weir:s3cret@[::1/shop?nonsense=1\"}")
         let (exit, output) = try run(directory, path)
         #expect(exit == .status(2), "\(output)")
+        let check = try WeirProcess.run(["check", path], workingDirectory: directory.path)
+        #expect(check.exit == .status(2), "\(check.output)")
+        #expect(!check.output.joined().contains("s3cret"))
         #expect(output.contains("connection string"), "\(output)")
         #expect(!output.contains("s3cret"), "\(output)")
     }

@@ -23,6 +23,8 @@ public struct Finding: Sendable, Equatable {
     public var message: String
     /// What to do about it; nil when there is nothing to do.
     public var remedy: String?
+    /// Whether the configuration itself is wrong: running it again, or elsewhere, changes nothing.
+    public var isUsage = false
 
     /// Makes a finding.
     public init(_ severity: Severity, _ subject: String, _ message: String, remedy: String? = nil) {
@@ -36,6 +38,7 @@ public struct Finding: Sendable, Equatable {
     public init(_ error: WeirError, subject: String) {
         self.init(
             .error, subject, error.cause.map { "\(error.message): \($0)" } ?? error.message, remedy: error.advice)
+        isUsage = error.disposition == .usage
     }
 }
 

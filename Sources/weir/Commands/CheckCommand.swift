@@ -29,6 +29,7 @@ enum CheckCommand {
         }
         for sink in settings.sinks { findings += sinkFindings(sink, settings, relations) }
         try tell(findings, privileges, isJSON: command.has("json"), console)
+        if findings.contains(where: \.isUsage) { return .usage }
         return findings.contains { $0.severity == .error } ? .failed : .done
     }
 
