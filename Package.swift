@@ -45,6 +45,7 @@ let package = Package(
         .systemLibrary(name: "CGetopt"),
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
 
         // The domain and the owners of C handles.
         .target(name: "WeirCore", swiftSettings: guarded),
@@ -84,7 +85,7 @@ let package = Package(
 
         // Tests.
         .target(
-            name: "WeirTestKit", dependencies: ["WeirCore", "LibRdKafka", "CLibPQ", "CRdKafka"],
+            name: "WeirTestKit", dependencies: ["WeirCore", "LibRdKafka", "CLibPQ", "CRdKafka", "CSSL"],
             swiftSettings: common),
         // Counts what a thread allocates, by a malloc of its own in front of the library's.
         .target(name: "AllocationCount", path: "Tests/AllocationCount"),

@@ -149,6 +149,23 @@ public struct ConnectionSettings: Sendable {
         return message
     }
 
+    /// Whether encryption alone stands in the way, at every host that was tried: libpq has no code for it. A server
+    /// that goes away in the middle of it is another matter, and passes.
+    static func isEncryptionRefusal(connectError text: String) -> Bool {
+        let attempts = text.split(whereSeparator: \.isNewline).filter { $0.contains(" failed: ") }
+        return !attempts.isEmpty
+            && attempts.allSatisfy { attempt in
+                encryptionRefusals.contains { attempt.contains($0) } && sqlStateRange(in: attempt) == nil
+            }
+    }
+
+    /// What libpq's and OpenSSL's texts hold when certificates, keys, versions or the need of encryption do not fit.
+    private static let encryptionRefusals = [
+        "certificate", "private key file", "does not support SSL", "channel binding", "GSSAPI", "unknown ca",
+        "handshake failure", "protocol version", "unsupported protocol", "wrong version number",
+        "no protocols available", "host name must be specified for a verified SSL connection",
+    ]
+
     /// SQLSTATEs of all hosts that answered, in the order of libpq's attempts, from a verbose error text.
     static func sqlStates(connectError text: String) -> [String] {
         text.split(whereSeparator: \.isNewline).compactMap { line in

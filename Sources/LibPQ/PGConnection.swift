@@ -89,7 +89,9 @@ public struct PGConnection: ~Copyable {
         if text.isEmpty {
             throw PGError(.settings, "connect", ConnectionSettings.withoutEcho(early.trimmedLine))
         }
-        let isOption = text.hasPrefix("invalid ")
+        var kind = PGError.Kind.connection
+        if text.hasPrefix("invalid ") { kind = .settings }
+        if ConnectionSettings.isEncryptionRefusal(connectError: text) { kind = .encryption }
         let secrets = ((try? ConnectionSettings.parse(parameters[0].1)) ?? [:])
             .filter { $0.key == "password" || $0.key == "sslpassword" }.map(\.value)
         let states = ConnectionSettings.sqlStates(connectError: text)
@@ -97,7 +99,7 @@ public struct PGConnection: ~Copyable {
         var state = states.first { PGError.retry(sqlState: $0) == .later } ?? states.last
         if state == nil && needsPassword { state = "28P01" }
         throw PGError(
-            isOption ? .settings : .connection, "connect",
+            kind, "connect",
             ConnectionSettings.readable(connectError: text, secrets: secrets), sqlState: state)
     }
 
@@ -163,6 +165,8 @@ public struct PGConnection: ~Copyable {
     }
 
     /// Waits until the socket has input (or takes output, when asked), a signal is raised or the deadline passes.
+    ///
+    /// With TLS it relies on libpq to have taken all that was decrypted, as it does from 15.20 on.
     public func wait(
         forOutput: Bool = false, until deadline: ContinuousClock.Instant?, wake: WakeSignal? = nil
     ) -> WaitResult {

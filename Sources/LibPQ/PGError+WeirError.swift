@@ -33,6 +33,11 @@ extension PGError {
             return Rule(
                 .configurationInvalid, { "The connection string of \($0) cannot be used" },
                 "Write it as postgresql://user:password@host:port/database and escape special characters with %XX.")
+        case .encryption:
+            return Rule(
+                .tlsFailed, { "Encryption could not be agreed on with \($0)" },
+                "Check sslmode, sslrootcert, sslcert and sslkey in the connection string, and that the server's "
+                    + "certificate is valid, names this host and is signed by an authority of sslrootcert.")
         case .timeout, .interrupted: return Rule(.connectionLost, { "No answer from \($0) in time" })
         case .protocolViolation: return Rule(.protocolViolation, { "The conversation with \($0) broke the protocol" })
         case .usage: return Rule(.internalError, { "A call to \($0) was made in the wrong state" })

@@ -8,6 +8,9 @@ public struct PGError: Error, Sendable, Hashable {
     public enum Kind: String, Sendable, Hashable {
         /// The connection string or a session setting is not usable. Nothing was sent.
         case settings
+        /// TLS (or GSSAPI encryption) cannot be agreed on as the connection string wants it: a certificate that is not
+        /// trusted, a file that is not there, a server that offers none.
+        case encryption
         /// No connection could be made, or an established one was lost.
         case connection
         /// The server answered with an error; `sqlState` is set.
@@ -82,7 +85,7 @@ public struct PGError: Error, Sendable, Hashable {
     public var retry: Retry {
         switch kind {
         case .timeout, .interrupted: return .later
-        case .settings, .usage, .protocolViolation: return .operatorNeeded
+        case .settings, .encryption, .usage, .protocolViolation: return .operatorNeeded
         case .connection, .server:
             guard let sqlState else { return kind == .connection ? .later : .operatorNeeded }
             return isRace ? .later : PGError.retry(sqlState: sqlState)

@@ -114,8 +114,6 @@ extension KafkaError {
 }
 
 extension WeirError.Code {
-    /// TLS could not be agreed on with a broker.
-    public static let tlsFailed = Self(rawValue: "tls-failed")
     /// The broker refused a request for a reason Weir does not know better.
     public static let brokerRefused = Self(rawValue: "broker-refused")
 }

@@ -166,6 +166,13 @@ public final class PrivatePostgres: Sendable {
         try writeFile(dataDirectory + "/postgresql.conf", lines.joined(), append: true)
     }
 
+    /// Refuses TCP connections without TLS from now on.
+    public func requireTLS() throws {
+        let path = dataDirectory + "/pg_hba.conf"
+        try writeFile(path, readFile(path).replacing("host ", with: "hostssl "))
+        try reload()
+    }
+
     /// Makes the server read its files again.
     public func reload() throws { try administrator().exec("SELECT pg_reload_conf()") }
 

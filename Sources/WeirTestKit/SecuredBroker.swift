@@ -21,8 +21,9 @@ public final class SecuredBroker: Sendable {
     /// Starts it (about 5 s); needs `openssl` in `PATH`.
     public init() throws {
         directory = try TemporaryDirectory(forServers: true)
-        certificate = try Self.makeCertificate("broker", directory)
-        otherCertificate = try Self.makeCertificate("other", directory)
+        let own = try SelfSignedCertificate("broker", in: directory)
+        certificate = own.file
+        otherCertificate = try SelfSignedCertificate("other", in: directory).file
         let (plain, sasl, tls, controller) = (
             try LoopbackPort.next(), try LoopbackPort.next(), try LoopbackPort.next(), try LoopbackPort.next()
         )
@@ -40,22 +41,7 @@ public final class SecuredBroker: Sendable {
                 "listener.name.sasl.sasl.enabled.mechanisms": "PLAIN",
                 "listener.name.sasl.plain.sasl.jaas.config": "\(login) user_\(Self.user)=\"\(Self.password)\";",
                 "listener.name.tls.ssl.keystore.type": "PEM",
-                "listener.name.tls.ssl.keystore.location": directory.file("broker.both.pem"),
+                "listener.name.tls.ssl.keystore.location": own.bothFile,
             ], port: plain)
-    }
-
-    /// Makes a self-signed certificate for 127.0.0.1 with its key and returns the certificate's file.
-    private static func makeCertificate(_ name: String, _ directory: TemporaryDirectory) throws -> String {
-        let (key, certificate) = (directory.file("\(name).key.pem"), directory.file("\(name).pem"))
-        let result = try runCommand(
-            "openssl",
-            [
-                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", certificate,
-                "-subj", "/CN=\(name)", "-addext", "subjectAltName=IP:127.0.0.1",
-            ], in: directory.path)
-        guard result.exit == .status(0) else { throw TestKitError("openssl: \(result.errors.joined(separator: "\n"))") }
-        let both = try directory.read("\(name).key.pem") + directory.read("\(name).pem")
-        _ = try directory.write(both, to: "\(name).both.pem")
-        return certificate
     }
 }

@@ -82,6 +82,8 @@ extension WeirError.Code {
     public static let serverUnavailable = Self(rawValue: "server-unavailable")
     /// The credentials or the client's address were refused.
     public static let authenticationFailed = Self(rawValue: "authentication-failed")
+    /// TLS could not be agreed on with a server or a broker.
+    public static let tlsFailed = Self(rawValue: "tls-failed")
     /// A right is missing.
     public static let permissionDenied = Self(rawValue: "permission-denied")
     /// The database does not exist.
