@@ -46,7 +46,7 @@ extension PGError {
         guard let sqlState else {
             return Rule(
                 .connectionLost, { "The connection to \($0) failed" },
-                "Check host and port, that the server runs and listens there, and sslmode.")
+                "Check host, port and that the server runs and listens there.")
         }
         return rule(sqlState: sqlState, connecting: kind == .connection)
     }
