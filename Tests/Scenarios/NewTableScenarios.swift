@@ -35,4 +35,21 @@ struct NewTableScenarios {
         weir.signal(SIGTERM)
         #expect(try weir.waitForExit() == .status(0))
     }
+
+    @Test("without `tables` the publication stays as it was made, and tables that come later are named")
+    func withoutPatternsNewTablesAreNamed() throws {
+        let shop = try Shop([.postgres], sourceExtra: "  discovery.interval: 100ms")
+        let text = try shop.directory.read("weir.yaml")
+        _ = try shop.directory.write(text.replacing("  tables: [\"public.*\"]\n", with: ""), to: "weir.yaml")
+        try shop.source.exec("ALTER TABLE log_lines REPLICA IDENTITY FULL")
+        let weir = try shop.stream()
+        try shop.source.exec("CREATE TABLE parts (id int PRIMARY KEY); CREATE TABLE pads (id int)")
+        let line = try weir.waitForErrorLine(containing: "not in the publication")
+        #expect(line.contains("warning") && line.contains("public.parts") && line.contains("source.tables"), "\(line)")
+        // One without identity would not have been published at first either.
+        #expect(!line.contains("pads") && !line.contains("customers"), "\(line)")
+        try shop.source.exec("CREATE TABLE more (id int PRIMARY KEY)")
+        let next = try weir.waitForErrorLine(containing: "public.more")
+        #expect(!next.contains("public.parts"), "\(next)")
+    }
 }

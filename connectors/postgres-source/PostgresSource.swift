@@ -222,7 +222,7 @@ public final class PostgresSource: ChangeSource {
                 "tables were added to the publication; their earlier rows are not in the stream",
                 [
                     ("tables", kept.added.map(\.description).joined(separator: ", ")),
-                    ("remedy", "weir backfill --table ..."),
+                    ("remedy", "stop Weir, run weir backfill --table ..., and start it again"),
                 ])
         }
         if !kept.unidentified.isEmpty, history.warnsOfTables() {

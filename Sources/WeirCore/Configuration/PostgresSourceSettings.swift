@@ -100,7 +100,9 @@ extension PostgresSourceSettings {
             "url", .required, doc: "The source database: any libpq connection string, several hosts and TLS included.")
         static let tables = SettingsField<[String]>.tables(
             "tables", .derived("what the publication holds, else all"),
-            doc: "Patterns such as `public.*`; `!` excludes, the last match wins, quoted identifiers work.")
+            doc:
+                "Patterns such as `public.*`; `!` excludes, the last match wins, quoted identifiers work. Without any, "
+                + "tables made later are named, not taken.")
         static let slot = SettingsField<String>.text(
             "slot", .derived("weir_PIPELINE"), doc: "The replication slot; created when missing."
         ).checked { PostgresNames.slotFault($0) }

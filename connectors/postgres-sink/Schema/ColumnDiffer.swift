@@ -109,7 +109,7 @@ struct ColumnDiffer {
                 what: "column \(doubt.old) was dropped and added again, before these rows or after them",
                 readings: [
                     (again + [tell]).joined(separator: " "),
-                    "\(tell) and, once these rows are applied, weir backfill --table \(relation.origin)",
+                    "\(tell) and, once these rows are applied, \(SchemaAdvice.fill(relation))",
                 ]))
     }
 
@@ -221,8 +221,8 @@ struct ColumnDiffer {
         return SchemaStep.Gap(
             query: hasRowsSQL,
             what: "The values of older rows in the added column \(column.name) are not known", cause: cause,
-            advice: "Run on the target: \(statements.joined(separator: " ")) Then start again, and fill it: "
-                + "weir backfill --table \(relation.origin)")
+            advice: "Run on the target: \(statements.joined(separator: " ")) Then start again, and "
+                + "once these rows are applied, \(SchemaAdvice.fill(relation))")
     }
 
     private var hasRowsSQL: String { "SELECT EXISTS (SELECT FROM \(ownRows))" }
@@ -314,7 +314,7 @@ struct ColumnDiffer {
         steps.append(step)
         notes.append(
             "another enum has the name \(type.name) now: existing rows of column \(column.name) keep their labels; if "
-                + "the source changed any with an expression, compare with weir verify")
+                + "the source changed any with an expression, compare them with the source's")
     }
 
     private static func isOfUsers(_ type: ColumnType) -> Bool { type.oid >= 16384 }
@@ -322,7 +322,7 @@ struct ColumnDiffer {
     private mutating func noteConversion(_ column: Column) {
         notes.append(
             "existing rows of column \(column.name) are converted as PostgreSQL does by default; if the source used an "
-                + "expression, compare with weir verify")
+                + "expression, compare them with the source's")
     }
 
     /// Values are there whose conversion at the source is not the one that PostgreSQL does by itself, everywhere alike.

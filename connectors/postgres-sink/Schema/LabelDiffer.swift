@@ -86,8 +86,7 @@ struct LabelDiffer {
             what: "labels of type \(type.name) were renamed, and \(reused.joined(separator: ", ")) is another one now: "
                 + "which values are of before is not told",
             readings: [
-                "\(statements) and, once these rows are applied, "
-                    + "weir backfill --table \(situation.relation.origin)"
+                "\(statements) and, once these rows are applied, \(SchemaAdvice.fill(situation.relation))"
             ])
     }
 

@@ -32,7 +32,7 @@ struct OlderValue: Equatable {
             let known = situation.known, let place = details.columns.firstIndex(where: { $0.name == facts.name })
         else { return }
         defer { forget(situation) }
-        let compare = "compare with weir verify, and mend with weir backfill --table \(situation.relation.origin)"
+        let compare = "compare the column with the source's, and \(SchemaAdvice.fill(situation.relation))"
         let type = details.columns[place].typeOID
         let number = match.numbers[place] ?? facts.number
         let attribute =

@@ -173,8 +173,7 @@ struct SchemaDiffer {
             what: "the table is missing on the target, where its earlier rows were",
             readings: [
                 "bring it back with its rows",
-                "\(forget) start again, so that Weir makes it anew, and fill it: "
-                    + "weir backfill --table \(relation.origin)",
+                "\(forget) start again, so that Weir makes it anew, then \(SchemaAdvice.fill(relation))",
             ])
     }
 

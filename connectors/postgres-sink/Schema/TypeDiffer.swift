@@ -204,7 +204,7 @@ struct TypeDiffer {
                     + "which values are of before is not told",
                 readings: [
                     "\(sql) \(Self.forgetting(type)) and, once these rows are applied, "
-                        + "weir backfill --table \(situation.relation.origin)"
+                        + SchemaAdvice.fill(situation.relation)
                 ]))
     }
 

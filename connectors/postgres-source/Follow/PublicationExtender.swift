@@ -21,13 +21,18 @@ struct PublicationExtender {
         self.logger = logger
     }
 
-    /// Alters the publication where it has to be; true when it did.
+    /// Alters the publication where it has to be; true when it did. Without `tables` it is left as it was made, and
+    /// tables that came later are named once.
     mutating func extend(
         _ existing: PublicationFacts, on connection: borrowing PGConnection
     ) throws(WeirError) -> Bool {
         isBehind = false
-        guard existing.isOurs, selection != nil else { return false }
+        guard existing.isOurs else { return false }
         let candidates = try SourceErrors.mapping { () throws(PGError) in try PublishableTable.all(on: connection) }
+        guard selection != nil else {
+            tellOfUnpublished(existing, candidates)
+            return false
+        }
         let plan = PublicationPlan(existing: existing, candidates: candidates, selection: selection)
         guard case .alter(let add, let drop) = plan else { return false }
         var isChanged = false
@@ -53,6 +58,21 @@ struct PublicationExtender {
             logger.info("a table that `source.tables` no longer fits was taken out", [("table", table.description)])
         }
         return isChanged
+    }
+
+    private mutating func tellOfUnpublished(_ existing: PublicationFacts, _ candidates: [PublishableTable]) {
+        guard !existing.isForAllTables, !existing.hasSchemas else { return }
+        let members = Set(existing.members).union(existing.tables.map(\.name))
+        let names = PublicationPlan.wanted(candidates, nil).filter {
+            !members.contains($0) && complaints.insert("unpublished \($0)").inserted
+        }
+        guard !names.isEmpty else { return }
+        logger.warning(
+            "tables are not in the publication: their changes do not come",
+            [
+                ("tables", SourceInspector.names(names)),
+                ("remedy", "set source.tables, for example to [\"public.*\"], and new tables are taken in"),
+            ])
     }
 
     /// Runs one statement; false when the server refuses it, which is said once for each table and cause.

@@ -115,7 +115,8 @@ enum StartRefusal {
             .positionMismatch, stage: .source, "The stored position lies beyond the end of the server's WAL",
             cause: "stored \(position), the server has written up to \(facts.server.walEnd): "
                 + "a failover or a restored backup lost commits that were delivered",
-            advice: "Compare source and targets (`weir verify`); to go on, \(anew(facts, dropSlot: false))."
+            advice:
+                "Compare source and targets, row by row where it matters; to go on, \(anew(facts, dropSlot: false))."
         ).at(position: position)
     }
 }
