@@ -33,6 +33,28 @@ struct FullIdentityTests {
         #expect(try target.rows("SELECT * FROM t ORDER BY id") == ["1|b", "2|a"])
     }
 
+    /// With `apply: upsert` the unique index that inserts overwrite by tells which row a change is for.
+    @Test(arguments: ["", "PARTITION BY RANGE (id); CREATE TABLE p PARTITION OF t DEFAULT"])
+    func aUniqueIndexFindsRowsThatUpsertsOverwrite(partitioning: String) throws {
+        let target = try Target(
+            "CREATE TABLE t (id int, v text) \(partitioning); CREATE UNIQUE INDEX ON t (id); "
+                + "INSERT INTO t VALUES (3, 'other than at the source')")
+        let t = try target.relation("t", identity: .full)
+        let driver = try SinkDriver(target.settings { $0.applyMode = .upsert })
+        try driver.write(
+            transaction(100) {
+                $0.insert(t, ["1", "a"])
+                $0.update(t, ["1000", "b"], full: ["1", "a"])
+                $0.insert(t, ["2", "c"])
+                $0.update(t, ["2", "d"], full: ["2", "c"])
+                $0.delete(t, full: ["3", "z"])
+                $0.update(t, ["5", "new"], full: ["4", "not there"])
+                $0.insert(t, [nil, "n"])
+                $0.delete(t, full: [nil, "n"])
+            })
+        #expect(try target.rows("SELECT * FROM t ORDER BY id") == ["2|d", "5|new", "1000|b"])
+    }
+
     @Test func findsRowsByNulls() throws {
         let target = try Target("CREATE TABLE t (a int, b text)")
         let t = try target.relation("t")

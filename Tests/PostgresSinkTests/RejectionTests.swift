@@ -125,6 +125,16 @@ struct RejectionTests {
         #expect(error.advice?.contains("ALTER COLUMN \"v\" TYPE text") == true, "\(error)")
     }
 
+    /// A `char(n)` arrives padded: the spaces say nothing.
+    @Test func paddingIsNoValue() throws {
+        let target = try Target("CREATE TABLE t (id int PRIMARY KEY, v varchar(4))")
+        let source = Relation.test("t", ["id": .int4, "v": .bpchar])
+        let driver = try SinkDriver(target.settings)
+        try driver.write(transaction(100) { $0.insert(source, ["1", "ab        "]) })
+        try driver.flush()
+        #expect(try target.rows("SELECT * FROM t") == ["1|ab  "])
+    }
+
     @Test func aMissingTableComesWithItsDefinition() throws {
         let target = try Target("CREATE TABLE good (id int PRIMARY KEY)")
         let good = try target.relation("good")

@@ -50,4 +50,47 @@ import WeirTestKit
         try mirror.target.exec("CREATE UNIQUE INDEX ON t (id)")
         try mirror.follow()
     }
+
+    /// Whole old rows and a unique index: the change of a key takes the row under the old one away.
+    @Test func aUniqueIndexTellsWholeRowsApart() throws {
+        let mirror = try Mirror(
+            """
+            CREATE TABLE t (id int NOT NULL, v text); ALTER TABLE t REPLICA IDENTITY FULL;
+            INSERT INTO t SELECT i, 'v' || i FROM generate_series(1, 9) i
+            """, schema: "additive")
+        try mirror.changeWhileDown([
+            "INSERT INTO t VALUES (50, 'new')", "UPDATE t SET id = 1000 WHERE id = 50", "DELETE FROM t WHERE id = 2",
+            "UPDATE t SET v = 'changed' WHERE id = 3", "UPDATE t SET id = 2000, v = 'moved' WHERE id = 4",
+        ])
+        try mirror.target.exec("TRUNCATE t; CREATE UNIQUE INDEX ON t (id)")
+        try backfill(mirror, "public.t")
+        try mirror.follow(["UPDATE t SET v = 'later' WHERE id > 5"])
+    }
+
+    @Test(
+        "a value that was not sent with a change of the key is taken from the copy, or the run stops",
+        arguments: [
+            false, true,
+        ])
+    func valuesThatWereNotSent(isReplaced: Bool) throws {
+        let mirror = try Mirror(
+            """
+            CREATE TABLE t (id int PRIMARY KEY, large text NOT NULL, n int);
+            ALTER TABLE t ALTER large SET STORAGE EXTERNAL;
+            INSERT INTO t SELECT i, repeat('x' || i, 5000), i FROM generate_series(1, 9) i
+            """)
+        try mirror.changeWhileDown([
+            isReplaced ? "DELETE FROM t WHERE id = 6" : "UPDATE t SET n = 0 WHERE id = 6",
+            "UPDATE t SET id = \(isReplaced ? 6 : 60), n = 7 WHERE id = 5",
+            "INSERT INTO t VALUES (70, repeat('seventy', 2000), 0)", "UPDATE t SET n = 1 WHERE id = 70",
+            "DELETE FROM t WHERE id = 70",
+        ])
+        try mirror.target.exec("TRUNCATE t")
+        try backfill(mirror, "public.t")
+        guard isReplaced else { return try mirror.follow(["UPDATE t SET n = n + 1"]) }
+        let lines = try mirror.runUntilItStops()
+        #expect(lines.contains { $0.contains("An update found no row on the target") }, "\(lines.suffix(4))")
+        // Nothing was made up.
+        #expect(try mirror.target.number("SELECT count(*) FROM t WHERE large NOT LIKE 'x%'") == 0)
+    }
 }

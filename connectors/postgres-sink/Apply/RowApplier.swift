@@ -27,7 +27,7 @@ final class RowApplier {
         self.settings = settings
         copyRowsMin = settings.copyRowsMin ?? Self.copyRowsMin(roundTrip: session.roundTrip)
         exactShaper = RowShaper(applyMode: settings.applyMode, onMissingRow: settings.onMissingRow)
-        overlapShaper = RowShaper(applyMode: .upsert, onMissingRow: settings.onMissingRow)
+        overlapShaper = RowShaper(applyMode: .upsert, onMissingRow: settings.onMissingRow, isOverlap: true)
         channel.context = { [unowned book] expectation in
             guard expectation.plan >= 0 else { return nil }
             let plan = book.plans[Int(expectation.plan)]
@@ -107,18 +107,26 @@ final class RowApplier {
         guard let point = plan.copiedAhead, row.operation != .read, row.operation != .truncate else { return false }
         let position = commitLSN(row, batch)
         guard position < point else { return false }
-        guard plan.layout.conflict.isEmpty else { return true }
+        let cells = [row.cells, row.oldTuple == .full ? row.oldCells : -1].filter { $0 >= 0 }
+        let isTold = cells.allSatisfy { first in
+            plan.layout.conflict.allSatisfy { !batch.cells[Int(first) + $0].isNull }
+        }
+        if !plan.layout.conflict.isEmpty, isTold { return true }
+        let table = plan.relation.table
         throw .refused(
             WeirError(
                 .targetMismatch, stage: .sink,
                 "A backfill has copied the table ahead of the stream, and its rows cannot be told apart",
-                cause: "the target has no unique index on it that is not deferrable; the copy is of \(point)",
+                cause: "the target has no unique index without NULLs on it that is not deferrable; the copy is of "
+                    + "\(point)",
                 advice:
-                    "Add a unique index on the target that tells its rows apart, then start again. Or empty the table, "
-                    + "DELETE FROM weir.snapshot_tables WHERE pipeline = "
-                    + "\(TargetDefinition.literal("\(settings.pipeline) (backfill)")); start again, and backfill it "
-                    + "when nobody writes to it at the source."
-            ).at(table: plan.relation.table, position: position))
+                    "Give it a primary key on the target, then start again. Or empty the table, DELETE FROM "
+                    + "weir.snapshot_tables WHERE pipeline = "
+                    + "\(TargetDefinition.literal("\(settings.pipeline) (backfill)")) AND schema_name = "
+                    + "\(TargetDefinition.literal(table.schema)) AND table_name = "
+                    + "\(TargetDefinition.literal(table.name)); start again, with missing.rows: ignore where rows are "
+                    + "updated or deleted, and backfill it when nobody writes to it at the source."
+            ).at(table: table, position: position))
     }
 
     private func turn(to row: Row, _ work: inout RowWork) throws(TargetFailure) {

@@ -11,6 +11,13 @@ struct ShapedChange {
 struct RowShaper {
     let applyMode: PostgresTargetSettings.ApplyMode
     let onMissingRow: PostgresTargetSettings.MissingRowPolicy
+    /// A copy of the table is ahead of the changes: a row that is not there is gone by then.
+    var isOverlap = false
+
+    /// Whether changes say what the row is in the end, rather than what becomes of the row that is there.
+    private func overwrites(_ plan: TablePlan) -> Bool {
+        (applyMode == .upsert || onMissingRow == .insert) && !plan.layout.conflict.isEmpty
+    }
 
     /// An insert of the columns that were sent.
     func insert(_ row: Row, _ plan: TablePlan, _ batch: ChangeBatch) -> ShapedChange {
@@ -35,8 +42,17 @@ struct RowShaper {
         _ row: Row, _ plan: TablePlan, _ batch: ChangeBatch, _ bytes: UnsafeRawBufferPointer
     ) throws(WeirError) -> ShapedChange {
         var change = try unsafe difference(row, plan, batch, bytes)
-        if applyMode == .upsert || onMissingRow == .insert, !plan.layout.conflict.isEmpty {
+        if overwrites(plan) {
             change.shape.set = change.present
+            if isOverlap, !change.shape.carried.isEmpty {
+                if change.keyChanged {
+                    change.shape.kind = .moveKnown
+                    return ShapedChange(shape: change.shape, rows: .one)
+                }
+                change.shape.carried = ColumnSet()
+                if change.shape.set.isEmpty { change.shape.kind = .probe }
+                return ShapedChange(shape: change.shape, rows: .any)
+            }
             if change.keyChanged, plan.target.rowSecurity {
                 // The old row may be there and hidden: only its deletion shows that it is not.
                 change.shape.kind = .replace
@@ -83,6 +99,7 @@ struct RowShaper {
     ) throws(WeirError) -> Difference {
         var difference = Difference()
         try find(row, plan, batch, &difference.shape)
+        let isKeyed = plan.identity == .key || difference.shape.compare == plan.conflict
         let (new, old) = (Int(row.cells), Int(row.oldCells))
         for column in plan.writtenColumns {
             let cell = batch.cells[new + column]
@@ -91,7 +108,7 @@ struct RowShaper {
                 continue
             }
             difference.present.insert(column)
-            let isKey = plan.identity == .key && plan.compare.contains(column)
+            let isKey = isKeyed && difference.shape.compare.contains(column)
             let hasOld: Bool
             switch row.oldTuple {
             case .none: hasOld = false
@@ -129,6 +146,13 @@ struct RowShaper {
         case .row: isUsable = row.oldTuple == .full
         }
         guard isUsable else { throw Self.identityMissing(row) }
+        if plan.identity == .row, overwrites(plan),
+            plan.layout.conflict.allSatisfy({ !batch.cells[first + $0].isNull && !batch.cells[first + $0].isUnchanged })
+        {
+            // What an insert would overwrite is the row that is meant.
+            shape.compare = plan.conflict
+            return
+        }
         shape.compare = plan.compare
         for column in plan.layout.compare {
             let cell = batch.cells[first + column]

@@ -14,11 +14,17 @@ struct StatementShape: Hashable, Sendable {
         case replace
         /// Like `replace`, but the deleted row may be missing and a row with the new key is overwritten.
         case move
+        /// Like `move`, but nothing where neither the row nor one with the new key is there: columns that were not sent
+        /// could only be made up.
+        case moveKnown
         /// UPDATE of `set` where `compare` matches, else INSERT of `set`: where columns that were not sent keep a plain
         /// upsert from working (NOT NULL is checked before the conflict).
         case amend
         /// Only looks whether the row is there.
         case probe
+
+        /// How many there are.
+        static let count = Int(Kind.probe.rawValue) + 1
     }
 
     var kind: Kind
@@ -97,6 +103,7 @@ struct StatementText: Sendable, Equatable {
         case .delete: sql = parts.delete()
         case .replace: sql = parts.replace()
         case .move: sql = parts.replace() + parts.onConflict()
+        case .moveKnown: sql = parts.replace() + parts.whereKnown() + parts.onConflict()
         case .amend: sql = parts.amend()
         case .probe:
             let limit = layout.isKeyed ? "" : " LIMIT 1"
@@ -144,6 +151,10 @@ private struct Parts {
         let assignments = newCells.filter { !keys.contains($0) && !layout.columns[$0].isAlwaysIdentity }
             .map { "\(name($0)) = EXCLUDED.\(name($0))" }
         let target = " ON CONFLICT (\(list(layout.conflict))) DO "
+        if assignments.isEmpty, shape.kind == .moveKnown, let key = layout.conflict.first {
+            // A row that is there has to be counted.
+            return target + "UPDATE SET \(name(key)) = EXCLUDED.\(name(key))"
+        }
         guard !assignments.isEmpty else { return target + "NOTHING" }
         return target + "UPDATE SET " + assignments.joined(separator: ", ")
     }
@@ -205,6 +216,22 @@ private struct Parts {
         // Where no row was deleted, `replace` inserts none either: the statement's count tells.
         return "WITH weir_row AS (\(delete()) RETURNING *) INSERT INTO \(layout.table) (\(columns)) "
             + "OVERRIDING SYSTEM VALUE SELECT \(values.joined(separator: ", "))" + (fromDeleted ? " FROM weir_row" : "")
+    }
+
+    func whereKnown() -> String {
+        let keys = layout.conflict.compactMap { column -> String? in
+            guard let index = newCells.firstIndex(of: column) else { return nil }
+            return match(column, "$\(index + 1)")
+        }
+        return " WHERE EXISTS (SELECT FROM weir_row) OR EXISTS (SELECT FROM \(layout.ownRows) WHERE "
+            + keys.joined(separator: " AND ") + ")"
+    }
+
+    private func match(_ column: Int, _ parameter: String) -> String {
+        switch layout.columns[column].equality {
+        case .native(let equals, _): "\(name(column)) \(equals) \(parameter)"
+        case .text: "\(name(column))::text = \(parameter)::text"
+        }
     }
 
     func amend() -> String {

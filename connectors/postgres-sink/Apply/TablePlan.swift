@@ -29,6 +29,8 @@ final class TablePlan {
     let writtenColumns: [Int]
     /// `layout.compare` as a set.
     let compare: ColumnSet
+    /// `layout.conflict` as a set.
+    let conflict: ColumnSet
     /// Columns where the server decides whether a value fits.
     let checkedColumns: [Int]
     /// Columns of `varchar(n)` whose source may send more: PostgreSQL refuses longer values, but cuts spaces at their
@@ -69,20 +71,25 @@ final class TablePlan {
         written = layout.written
         writtenColumns = written.columns
         compare = ColumnSet(layout.compare)
+        self.conflict = ColumnSet(layout.conflict)
         checkedColumns = relation.columns.indices.filter { index in
             let column = relation.columns[index]
             guard let place = target.columnIndex(column.name) else { return false }
             return TypeFit(source: column.type, target: target.columns[place].type) == .checked
         }
         limits = checkedColumns.compactMap { column in
-            let found = target.columnIndex(relation.columns[column].name).map { target.columns[$0] }
-            guard let found, !found.isGenerated, found.type.kind == .varchar, let length = found.type.length else {
+            let (name, source) = (relation.columns[column].name, relation.columns[column].type)
+            let found = target.columnIndex(name).map { target.columns[$0] }
+            // Of a char(n), which is padded, spaces at the end say nothing.
+            guard source.kind != .bpchar, let found, !found.isGenerated, found.type.kind == .varchar,
+                let length = found.type.length
+            else {
                 return nil
             }
             return Limit(column: column, length: length)
         }
         canCopy = !target.rowSecurity && !written.isEmpty
-        recent = Array(repeating: nil, count: 8)
+        recent = Array(repeating: nil, count: StatementShape.Kind.count)
     }
 
     /// Throws `value-rejected` when the target would cut spaces from a value of the row whose cells begin at `cells`.

@@ -54,8 +54,8 @@ final class TargetWorker {
             isReplica = try SessionRole.apply(settings.replicationRole, to: session)
             try SessionRole.makeCommitsDurable(session)
             position = try progress.open(lockTimeout: settings.openTimeout)
-            if settings.applyMode == .exact, let position {
-                book.copiedAhead = try progress.backfilled(beyond: position.lsn)
+            if settings.applyMode == .exact {
+                book.copiedAhead = try progress.backfilled(beyond: position?.lsn ?? .zero)
             }
         } catch {
             throw Rejection.error(error, plan: nil, role: session.connection.user)
