@@ -36,18 +36,26 @@ struct AttachedPartitions {
     ) throws(PGError) {
         guard publication.viaRoot else { return }
         let there = try partitions(publication.tables.map(\.oid), on: connection)
+        var unknown: Set<UInt32> = []
         for partition in there where seen.map({ !$0.contains(partition.oid) }) ?? !partition.isOld {
-            guard !isCopied(partition.rootOID, UInt32(partition.xid) ?? 0),
-                try holdsEarlierRows(partition, on: connection)
-            else { continue }
+            guard !isCopied(partition.rootOID, UInt32(partition.xid) ?? 0) else { continue }
+            guard let hasRows = try holdsEarlierRows(partition, on: connection) else {
+                unknown.insert(partition.oid)
+                continue
+            }
+            guard hasRows else { continue }
             logger.warning(
-                "a partition had rows when it was attached: they are not in the stream, and the sinks do not have them",
+                "a partition had rows when it was attached: the stream does not have them, and the sinks may lack them",
                 [
                     ("table", partition.root.description), ("partition", partition.name.description),
-                    ("remedy", "stop Weir, run weir backfill --table '\(partition.root)', and start it again"),
+                    (
+                        "remedy",
+                        "once the sinks have caught up (weir status), stop Weir, run weir backfill --table "
+                            + "'\(partition.root)', and start it again"
+                    ),
                 ])
         }
-        seen = Set(there.map(\.oid))
+        seen = Set(there.map(\.oid)).subtracting(unknown)
     }
 
     private func partitions(
@@ -63,7 +71,8 @@ struct AttachedPartitions {
                     CASE WHEN b.isLater THEN i.cmin ELSE t.command END
                 FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.relid
                 CROSS JOIN LATERAL (SELECT t.xid IS NULL OR pg_catalog.age(i.xmin) < pg_catalog.age(t.xid)
-                    OR i.xmin = t.xid AND i.cmin::text::int8 > t.command::text::int8) AS b (isLater))
+                    OR i.xmin = t.xid AND i.cmin::pg_catalog.text::pg_catalog.int8
+                        > t.command::pg_catalog.text::pg_catalog.int8) AS b (isLater))
             SELECT c.oid, t.root, n.nspname, c.relname, m.nspname, r.relname, t.xid, t.command,
                 COALESCE(pg_catalog.age(t.xid) > (SELECT pg_catalog.age(s.catalog_xmin)
                     FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = $2), false)
@@ -85,23 +94,28 @@ struct AttachedPartitions {
     }
 
     /// Whether a row is older than the partition's place in the tree. Such rows stand at a table's beginning: only that
-    /// is read.
+    /// is read. Nil when it cannot be told now.
     private func holdsEarlierRows(
         _ partition: Partition, on connection: borrowing PGConnection
-    ) throws(PGError) -> Bool {
+    ) throws(PGError) -> Bool? {
         let result: PGResult
         do throws(PGError) {
+            // The stream waits meanwhile. Before PostgreSQL 14 the whole partition is read.
+            try connection.execute(
+                "SET lock_timeout = '1s'; SET statement_timeout = '5s'", operation: "set time limits")
             result = try connection.query(
                 """
                 SELECT EXISTS (SELECT FROM ONLY \(partition.name.sql) WHERE ctid < '(1024,0)'::pg_catalog.tid
                     AND (pg_catalog.age(xmin) > pg_catalog.age($1::pg_catalog.xid)
-                        OR xmin = $1::pg_catalog.xid AND cmin::text::int8 < $2::int8))
+                        OR xmin = $1::pg_catalog.xid AND cmin::pg_catalog.text::pg_catalog.int8 < $2::pg_catalog.int8))
                 """, [partition.xid, partition.command], operation: "look at a partition")
         } catch {
             // Dropped, locked or not readable: nothing can be said.
             guard error.kind == .server else { throw error }
-            return false
+            try connection.execute("RESET lock_timeout; RESET statement_timeout", operation: "set time limits")
+            return nil
         }
+        try connection.execute("RESET lock_timeout; RESET statement_timeout", operation: "set time limits")
         return result.boolean(row: 0, column: 0) ?? false
     }
 }

@@ -27,7 +27,7 @@ struct PublicationExtender {
         _ existing: PublicationFacts, on connection: borrowing PGConnection
     ) throws(WeirError) -> Bool {
         isBehind = false
-        guard existing.isOurs else { return false }
+        guard existing.isOurs, !existing.isForAllTables, !existing.hasSchemas else { return false }
         let candidates = try SourceErrors.mapping { () throws(PGError) in try PublishableTable.all(on: connection) }
         guard selection != nil else {
             tellOfUnpublished(existing, candidates)
@@ -61,7 +61,6 @@ struct PublicationExtender {
     }
 
     private mutating func tellOfUnpublished(_ existing: PublicationFacts, _ candidates: [PublishableTable]) {
-        guard !existing.isForAllTables, !existing.hasSchemas else { return }
         let members = Set(existing.members).union(existing.tables.map(\.name))
         let names = PublicationPlan.wanted(candidates, nil).filter {
             !members.contains($0) && complaints.insert("unpublished \($0)").inserted
