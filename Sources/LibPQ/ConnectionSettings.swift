@@ -152,7 +152,10 @@ public struct ConnectionSettings: Sendable {
     /// Whether encryption alone stands in the way, at every host that was tried: libpq has no code for it. A server
     /// that goes away in the middle of it is another matter, and passes.
     static func isEncryptionRefusal(connectError text: String) -> Bool {
-        let attempts = text.split(whereSeparator: \.isNewline).filter { $0.contains(" failed: ") }
+        let attempts = text.split(whereSeparator: \.isNewline).compactMap { line -> Substring? in
+            // What stands before it names the host.
+            line.firstRange(of: " failed: ").map { line[$0.upperBound...] }
+        }
         return !attempts.isEmpty
             && attempts.allSatisfy { attempt in
                 encryptionRefusals.contains { attempt.contains($0) } && sqlStateRange(in: attempt) == nil
