@@ -34,14 +34,11 @@ public final class TypeCatalog {
 
     /// Drops cached types of users, so that new names and labels are seen.
     public func forgetUsers() {
-        for (key, type) in cache where key.oid >= Self.firstOfUsers {
+        for (key, type) in cache where key.oid >= ColumnType.firstUserOID {
             former[key] = type
             cache[key] = nil
         }
     }
-
-    /// `FirstNormalObjectId`. Source: access/transam.h.
-    private static let firstOfUsers: UInt32 = 16384
 
     /// Takes in an enum's labels as of a point of the log; they hold until the next call for that enum.
     public func learn(_ labels: EnumLabels, of oid: UInt32) {
@@ -134,7 +131,7 @@ public final class TypeCatalog {
         default: break
         }
         // Types of extensions have no fixed OID; their names are the only sign.
-        return oid < 16384 ? .other : extensions[name] ?? .other
+        return oid < ColumnType.firstUserOID ? .other : extensions[name] ?? .other
     }
 
     private static let extensions: [String: ColumnType.Kind] = ["hstore": .hstore, "citext": .citext, "ltree": .ltree]

@@ -73,14 +73,11 @@ extension UserType {
 
 /// Reads users' types so that they can be created elsewhere.
 public enum UserTypeCatalog {
-    /// OIDs from here on are users' and extensions'. Source: PostgreSQL's `FirstNormalObjectId`.
-    private static let firstUserOID: UInt32 = 16384
-
     /// The users' types among these and all that they are made of; those that others are made of come first.
     public static func types(
         usedBy oids: [UInt32], on connection: borrowing PGConnection
     ) throws(PGError) -> [UserType] {
-        let own = Set(oids).filter { $0 >= firstUserOID }.sorted()
+        let own = Set(oids).filter { $0 >= ColumnType.firstUserOID }.sorted()
         guard !own.isEmpty else { return [] }
         let list = "{\(own.map { "\($0)" }.joined(separator: ","))}"
         let isNew = connection.serverVersion >= 140000
@@ -192,7 +189,7 @@ public enum UserTypeCatalog {
                         WHERE t.typtype = 'r' AND r.rngtypid = t.oid
                     \(multirange)
                 ) p (oid)
-                WHERE p.oid >= \(firstUserOID) AND u.depth < 32
+                WHERE p.oid >= \(ColumnType.firstUserOID) AND u.depth < 32
             )
             SELECT t.oid, n.nspname, t.typname, t.typtype::text, e.extname, en.nspname,
                 pg_catalog.format_type(COALESCE(r.rngsubtype, NULLIF(t.typbasetype, 0)),

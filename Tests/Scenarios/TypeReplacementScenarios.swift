@@ -75,6 +75,19 @@ import WeirTestKit
         if isRunning { try mirror.follow(changes, behind: []) } else { try mirror.followWhileDown(changes) }
     }
 
+    /// The name of the one before is free again: the other one may take another, too.
+    @Test(arguments: Mirror.Definitions.allCases, [true, false])
+    func anotherEnumIsRenamedAfterwards(definitions: Mirror.Definitions, isRunning: Bool) throws {
+        let mirror = try Mirror(Self.table, definitions: definitions)
+        try mirror.follow(
+            [
+                Self.replace("'sad', 'so so', 'new', 'happy'", "m::text::mood"),
+                "INSERT INTO t (id, m) VALUES (100, 'new')",
+            ], behind: [])
+        let changes = ["ALTER TYPE mood RENAME TO feeling", "INSERT INTO t (id, m, ms) VALUES (101, 'new', '{new}')"]
+        if isRunning { try mirror.follow(changes, behind: []) } else { try mirror.followWhileDown(changes) }
+    }
+
     /// A label that is gone is not the one that stands in its place now.
     @Test(arguments: Mirror.Definitions.allCases)
     func anotherEnumWithoutLabelsThatRowsHaveStops(definitions: Mirror.Definitions) throws {

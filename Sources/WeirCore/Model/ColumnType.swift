@@ -48,6 +48,13 @@ public struct ColumnType: Hashable, Sendable {
     /// What stands for the name of a type that was dropped before it was read, as `format_type` never writes it.
     public static func unnamed(_ oid: UInt32) -> String { "type \(oid)" }
 
+    /// The first OID that PostgreSQL gives to what users and extensions make. Source: `FirstNormalObjectId` in
+    /// PostgreSQL's access/transam.h.
+    public static let firstUserOID: UInt32 = 16384
+
+    /// Whether the type is not one that PostgreSQL itself brings.
+    public var isOfUsers: Bool { oid >= Self.firstUserOID }
+
     /// Precision of numeric (1 to 1000), nil when undeclared. Source: `make_numeric_typmod` in PostgreSQL's numeric.c.
     public var numericPrecision: Int? {
         modifier >= 4 ? Int(((modifier - 4) >> 16) & 0xFFFF) : nil

@@ -275,7 +275,7 @@ struct ColumnDiffer {
     /// The source's type is the one of before under another name: its values are what they were.
     private mutating func isSameType(_ index: Int, _ found: TargetTable.Column) -> Bool {
         let column = relation.columns[index]
-        guard let before = before[index], before.typeOID == column.type.oid, Self.isOfUsers(column.type),
+        guard let before = before[index], before.typeOID == column.type.oid, column.type.isOfUsers,
             before.type == found.type.name
         else { return false }
         let element = TypeDiffer.elementOID(column.type)
@@ -292,8 +292,8 @@ struct ColumnDiffer {
     private mutating func replaced(_ index: Int) {
         let column = relation.columns[index]
         let element = TypeDiffer.elementOID(column.type)
-        guard let before = before[index], before.typeOID != column.type.oid, before.typeOID >= 16384,
-            Self.isOfUsers(column.type), before.type == column.type.name,
+        guard let before = before[index], before.typeOID != column.type.oid, before.typeOID >= ColumnType.firstUserOID,
+            column.type.isOfUsers, before.type == column.type.name,
             let type = relation.details?.types.first(where: { $0.oid == element }),
             case .enumeration(let labels) = type.definition
         else { return }
@@ -316,8 +316,6 @@ struct ColumnDiffer {
             "another enum has the name \(type.name) now: existing rows of column \(column.name) keep their labels; if "
                 + "the source changed any with an expression, compare them with the source's")
     }
-
-    private static func isOfUsers(_ type: ColumnType) -> Bool { type.oid >= 16384 }
 
     private mutating func noteConversion(_ column: Column) {
         notes.append(

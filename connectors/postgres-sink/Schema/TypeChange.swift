@@ -5,7 +5,7 @@ enum TypeChange {
     /// Whether every value of the old type is a value of the new one, and means the same.
     static func widens(_ old: ColumnType, to new: ColumnType) -> Bool {
         if case .array(let from) = old.kind, case .array(let to) = new.kind { return widens(from, to: to) }
-        guard isBuiltIn(new), isBuiltIn(old) else { return old.name == new.name }
+        guard !new.isOfUsers, !old.isOfUsers else { return old.name == new.name }
         if old.kind == new.kind { return sameKind(old, new) }
         switch (old.kind, new.kind) {
         case (.int2, .int4), (.int2, .int8), (.int4, .int8), (.int2, .float4), (.int2, .float8), (.int4, .float8),
@@ -21,8 +21,6 @@ enum TypeChange {
         default: return false
         }
     }
-
-    private static func isBuiltIn(_ type: ColumnType) -> Bool { type.oid < 16384 }
 
     private static func sameKind(_ old: ColumnType, _ new: ColumnType) -> Bool {
         switch new.kind {
