@@ -164,7 +164,7 @@ public struct ConnectionSettings: Sendable {
 
     /// What libpq's and OpenSSL's texts hold when certificates, keys, versions or the need of encryption do not fit.
     private static let encryptionRefusals = [
-        "certificate", "private key file", "does not support SSL", "channel binding", "GSSAPI", "unknown ca",
+        "certificate", "private key file", "does not support SSL", "channel binding", "GSSAPI encryption", "unknown ca",
         "handshake failure", "protocol version", "unsupported protocol", "wrong version number",
         "no protocols available", "host name must be specified for a verified SSL connection",
     ]

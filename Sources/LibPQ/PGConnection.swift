@@ -166,7 +166,7 @@ public struct PGConnection: ~Copyable {
 
     /// Waits until the socket has input (or takes output, when asked), a signal is raised or the deadline passes.
     ///
-    /// With TLS it relies on libpq to have taken all that was decrypted, as it does from 15.20 on.
+    /// With TLS it relies on libpq to have taken all that was decrypted, as 15.20 does.
     public func wait(
         forOutput: Bool = false, until deadline: ContinuousClock.Instant?, wake: WakeSignal? = nil
     ) -> WaitResult {

@@ -50,6 +50,7 @@ import WeirTestKit
             ("connection to server at \"h\", port 1 failed: SSL error: tlsv1 alert unknown ca", true),
             ("connection to server at \"h\", port 1 failed: channel binding required, but SSL not in use", true),
             ("connection to server at \"h\", port 1 failed: SSL SYSCALL error: EOF detected", false),
+            ("connection to server at \"h\", port 1 failed: GSSAPI continuation error: Cannot contact any KDC", false),
             ("connection to server at \"certificates\", port 1 failed: Connection refused", false),
             ("connection to server at \"h\", port 1 failed: SSL error: unexpected eof while reading", false),
             ("connection to server at \"h\", port 1 failed: Connection refused\n\tIs the server running?", false),

@@ -194,7 +194,9 @@ extension DebeziumImport {
             ok("topic.heartbeat.prefix", "debezium.topic.heartbeat.prefix")
         }
         if take("topic.heartbeat.name") != nil {
-            note(.error, "topic.heartbeat.name", "the topic of heartbeats is PREFIX.PIPELINE in Weir")
+            note(
+                .error, "topic.heartbeat.name", "the topic of heartbeats is PREFIX.PIPELINE in Weir",
+                remedy: "Let its readers take that one; debezium.topic.heartbeat.prefix sets PREFIX.")
         }
         let written = take("heartbeat.interval.ms")
         let millis = Int64(written ?? "0")
@@ -202,7 +204,9 @@ extension DebeziumImport {
             source.append(Setting(key: "heartbeat.interval", yaml: "\(millis)ms"))
             ok("heartbeat.interval.ms", "source.heartbeat.interval")
         } else if millis == nil {
-            note(.error, "heartbeat.interval.ms", "\(written ?? "") is no number of milliseconds")
+            note(
+                .error, "heartbeat.interval.ms", "\(written ?? "") is no number of milliseconds",
+                remedy: "Write a whole number.")
         } else if written != nil {
             ok("heartbeat.interval.ms", "no heartbeats; Weir moves an idle slot without them")
         }

@@ -107,11 +107,11 @@ final class RowApplier {
         guard let point = plan.copiedAhead, row.operation != .read, row.operation != .truncate else { return false }
         let position = commitLSN(row, batch)
         guard position < point else { return false }
-        let cells = [row.cells, row.oldTuple == .full ? row.oldCells : -1].filter { $0 >= 0 }
-        let isTold = cells.allSatisfy { first in
-            plan.layout.conflict.allSatisfy { !batch.cells[Int(first) + $0].isNull }
+        func isTold(by first: Int) -> Bool {
+            first < 0 || plan.layout.conflict.allSatisfy { !batch.cells[first + $0].isNull }
         }
-        if !plan.layout.conflict.isEmpty, isTold { return true }
+        let old = row.oldTuple == .full ? Int(row.oldCells) : -1
+        if !plan.layout.conflict.isEmpty, isTold(by: Int(row.cells)), isTold(by: old) { return true }
         let table = plan.relation.table
         throw .refused(
             WeirError(
